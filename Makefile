@@ -1,0 +1,80 @@
+# The conductor: every target calls a package. `make help` lists them.
+MODEL       ?= demo
+VERSION     ?= 1
+BACKEND     ?= auto
+PORT        ?= 8500
+SERVER      ?= 127.0.0.1:$(PORT)
+BATCH       ?= 1
+CONCURRENCY ?= 1
+
+# the first Python that TensorFlow 2.17 runs on; PYTHON=... chooses another
+FITS   := import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11 python3.10 python3.9,\
+            $(shell $(name) -c '$(FITS)' 2>/dev/null && echo $(name))))
+PY     := .venv/bin/python
+DONE   := .venv/installed
+
+# `make serve VERSION="1 2"` serves both
+versions = $(foreach number,$(VERSION),--version $(number))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock wire demo convert config serve stop status predict bench compare test lint clean
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@echo "variables: MODEL VERSION BACKEND PORT SERVER BATCH CONCURRENCY IMAGE DATA SOURCE, e.g. make serve MODEL=demo VERSION=2"
+
+setup: $(DONE)  ## make .venv and install the locked dependencies, once
+
+$(DONE): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.9 to 3.12 with venv found; install one (on Debian and Ubuntu: python3-venv), or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(PY) -m pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: $(DONE)  ## renew requirements.lock from pyproject.toml
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.9 \
+	  --generate-hashes --all-extras pyproject.toml --output-file requirements.lock
+
+wire: $(DONE)  ## compile the client's protobuf messages
+	$(PY) -m grpc_tools.protoc -I clients/wire --python_out clients/wire --pyi_out clients/wire serving.proto
+
+demo: $(DONE)  ## the main job on a model trained here: build, serve, ask, compare
+	@$(PY) -m demo
+
+convert: $(DONE)  ## build VERSION of MODEL (SOURCE=... for a model in no file)
+	@$(PY) -m converters build $(MODEL) $(versions) $(if $(SOURCE),--source $(SOURCE))
+
+config: $(DONE)  ## write the model config that serves VERSION of MODEL
+	@$(PY) -m model_config use $(MODEL) $(versions)
+
+serve: $(DONE)  ## serve VERSION of MODEL until Ctrl-C (DETACH=1: until make stop)
+	@$(PY) -m serving up --model $(MODEL) $(versions) --backend $(BACKEND) --port $(PORT) $(if $(DETACH),--detach)
+
+stop: $(DONE)  ## stop the detached server
+	@$(PY) -m serving down --port $(PORT)
+
+status: $(DONE)  ## show which versions of MODEL the server has
+	@$(PY) -m clients status --server $(SERVER) --model $(MODEL)
+
+predict: $(DONE)  ## find things in IMAGE with VERSION of MODEL, draw them into found.jpg
+	@$(PY) -m clients predict --server $(SERVER) --model $(MODEL) $(versions) --image "$(IMAGE)" --output found.jpg
+
+bench: $(DONE)  ## measure VERSION of MODEL with BATCH and CONCURRENCY on IMAGE
+	@$(PY) -m clients bench --server $(SERVER) --model $(MODEL) $(versions) --image "$(IMAGE)" --batch $(BATCH) --concurrency $(CONCURRENCY)
+
+compare: $(DONE)  ## compare VERSION="1 2" of MODEL on labelled pictures (DATA=...), write a page
+	@$(PY) -m clients compare --server $(SERVER) --model $(MODEL) $(versions) --batch $(BATCH) --concurrency $(CONCURRENCY) $(if $(DATA),--data $(DATA))
+
+test: $(DONE)  ## run the tests
+	@$(PY) -m pytest
+
+lint: $(DONE)  ## check style and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+clean:  ## delete everything made here but models/: .venv, caches, results
+	rm -rf .venv .cache .serving results build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
