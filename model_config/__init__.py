@@ -1,0 +1,1 @@
+"""The contract between building, serving and asking: plain data, no TensorFlow."""

@@ -1,0 +1,70 @@
+"""A model's base path on disk: numbered version folders, each whole or absent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from model_config import manifest
+from model_config.errors import UnknownName, near_miss
+
+DEFAULT_REPOSITORY = Path("models")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published version folder, e.g. ``models/demo/2``."""
+
+    number: int
+    path: Path
+
+    @property
+    def manifest(self) -> manifest.Manifest | None:
+        """What the version was made from, where it says."""
+        return manifest.read(self.path)
+
+    @property
+    def size_bytes(self) -> int:
+        """The sum of the sizes of its files."""
+        return folder_size(self.path)
+
+
+def scan(repository: Path, model: str) -> dict[int, Version]:
+    """The whole versions of a model by number; empty when there is none."""
+    base = repository / model
+    folders = base.iterdir() if base.is_dir() else ()
+    numbered = (each for each in folders if each.name.isascii() and each.name.isdigit() and _is_servable(each))
+    found = (Version(int(each.name), each) for each in numbered)
+    return {version.number: version for version in sorted(found, key=lambda version: version.number)}
+
+
+def models(repository: Path) -> list[str]:
+    """The names of all models with at least one whole version."""
+    folders = sorted(repository.iterdir()) if repository.is_dir() else ()
+    return [each.name for each in folders if scan(repository, each.name)]
+
+
+def require(repository: Path, model: str, number: int) -> Version:
+    """A version that must exist; UnknownName says which do and how to build the missing one."""
+    versions = scan(repository, model)
+    if number in versions:
+        return versions[number]
+    if versions:
+        there = ", ".join(map(str, versions))
+        raise UnknownName(
+            f"version {number} of {model} is not built, only {there}; "
+            f"make it with: python -m converters build {model} --version {number}"
+        )
+    raise UnknownName(
+        f"{repository / model} holds no version of a model; {near_miss(model, models(repository))} "
+        f"(make one with: python -m converters build {model} --version {number})"
+    )
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+
+
+def _is_servable(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt"))

@@ -1,0 +1,129 @@
+"""models.yaml: read once, checked once, then only passed on as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional, Union
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from model_config.errors import BadModelsFile, UnknownName, near_miss
+
+DEFAULT_FILE = Path(__file__).with_name("models.yaml")
+
+# which recipe a version number means where models.yaml does not say otherwise
+DEFAULT_VERSIONS: Mapping[int, str] = {
+    1: "original",
+    2: "quantized_weights",
+    3: "quantized_nodes",
+    4: "trt_fp16",
+    5: "trt_int8",
+    6: "trt_fp32",
+    7: "optimized",
+}
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Positive = Annotated[int, Field(ge=1, strict=True)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Task(_Frozen):
+    """What the model is for: how pictures become inputs and outputs become answers."""
+
+    type: Literal["detection"] = "detection"
+    # a list (class 1 first), the name of a built-in list, or a text file with one label a line
+    labels: Union[tuple[str, ...], str] = ()
+    # COCO's AP over IoU .50 to .95, or at .50 alone
+    metric: Literal["mAP", "mAP@0.5"] = "mAP"
+
+
+class Model(_Frozen):
+    """One entry of models.yaml. Relative paths start at the folder the command runs in."""
+
+    name: Name
+    source: Optional[Path] = None
+    format: Optional[str] = None
+    # tensors of a frozen graph, such as image_tensor:0; a SavedModel brings its own signature
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    versions: Mapping[Positive, str] = Field(default=DEFAULT_VERSIONS, min_length=1)
+    batch_sizes: tuple[Positive, ...] = (1,)
+    task: Task = Task()
+    # labelled pictures: a folder with a COCO instances.json and images/
+    data: Optional[Path] = None
+
+    def recipe(self, version: int) -> str:
+        """The recipe that makes this version; UnknownName when none is declared."""
+        try:
+            return self.versions[version]
+        except KeyError:
+            raise UnknownName(
+                f"model {self.name} has no version {version}; "
+                f"its versions are {', '.join(f'{n} ({r})' for n, r in self.versions.items())}"
+            ) from None
+
+
+def load(path: Path = DEFAULT_FILE) -> dict[str, Model]:
+    """Read a models.yaml; BadModelsFile names the file, the key and the remedy."""
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
+    except OSError as error:
+        raise BadModelsFile(f"cannot read {path}: {error.strerror}; name another file with --models") from error
+    except UnicodeDecodeError as error:
+        raise BadModelsFile(f"{path} is not a text file in UTF-8: {error.reason}") from error
+    except yaml.YAMLError as error:
+        raise BadModelsFile(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict) or set(document) != {"models"} or not isinstance(document["models"], dict):
+        raise BadModelsFile(f"{path} must hold one key, 'models', with one entry a model below it")
+    entries = document["models"].items()
+    return {str(name): parse(str(name), entry, f"{path}: models.{name}") for name, entry in entries}
+
+
+def find(name: str, path: Path = DEFAULT_FILE) -> Model:
+    """The entry called ``name``; UnknownName with the near misses when there is none."""
+    models = load(path)
+    if name not in models:
+        raise UnknownName(f"no model is called {name!r} in {path}; {near_miss(name, models)}")
+    return models[name]
+
+
+def parse(name: str, entry: Any, where: str) -> Model:
+    """Check one entry; BadModelsFile says what is wrong ``where``."""
+    if not isinstance(entry, dict):
+        raise BadModelsFile(f"{where} must be a mapping of keys such as source and versions")
+    if "name" in entry:
+        raise BadModelsFile(f"{where}.name: the key above the entry is its name; delete this line")
+    try:
+        return Model(name=name, **{str(key): value for key, value in entry.items()})
+    except ValidationError as error:
+        raise BadModelsFile("; ".join(_sentence(where, problem) for problem in error.errors())) from error
+
+
+def _sentence(where: str, problem: Any) -> str:
+    place = [str(part) for part in problem["loc"] if part not in ("[key]", "tuple[str, ...]", "str")]
+    at = ".".join([where, *place])
+    if problem["type"] == "extra_forbidden":
+        known = (Task if place[0] == "task" and len(place) > 1 else Model).model_fields
+        return f"{at}: no such key; {near_miss(place[-1], (key for key in known if key != 'name'))}"
+    if place == ["name"]:
+        return f"{where}: a model's name is letters, digits, '_', '.' and '-'; rename the entry"
+    return f"{at}: {problem['msg'][0].lower()}{problem['msg'][1:]}, but it is {problem['input']!r}"
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML's own rule, which PyYAML does not enforce: a key stands once."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = str(self.construct_object(key_node, deep=True))  # type: ignore[no-untyped-call]
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"{key} stands twice in one mapping, again on line {line}; delete one of them")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
