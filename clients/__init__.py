@@ -1,0 +1,1 @@
+"""Ask a server, measure it, compare what its versions answer."""
