@@ -1,0 +1,199 @@
+"""List the recipes, look into a model, build its versions."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from model_config import base_path, models
+from model_config.console import Commands, Failure, print_json, print_table, progress, stderr
+from model_config.errors import SuiteError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from converters.build import Built
+    from converters.pipeline import Report
+
+# TensorFlow's start-up remarks would bury our own; its errors reach us as exceptions
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """From a trained model to numbered servable versions."""
+
+
+@main.command(name="list")
+@_as_json
+def list_(as_json: bool) -> None:
+    """List the recipes and the passes they are made of."""
+    from converters import recipes, registry
+
+    made = {name: recipe for name, recipe in recipes.RECIPES.items()}
+    passes = {name: registry.line(apply) for name, apply in registry.passes().items()}
+    if as_json:
+        rows = {
+            name: {"line": r.line, "needs": r.needs, "steps": [s.name for s in r.steps]} for name, r in made.items()
+        }
+        print_json({"recipes": rows, "passes": passes})
+        return
+    usual = {recipe: number for number, recipe in models.DEFAULT_VERSIONS.items()}
+    table = [
+        (str(usual.get(name, "")), name, r.line, f"needs {r.needs}" if r.needs else "ready") for name, r in made.items()
+    ]
+    print_table("recipes", ("n", "recipe", "what it is", "state"), table, left=4)
+    print_table("passes", ("pass", "what it does"), passes.items(), left=2)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_as_json
+def inspect(path: Path, as_json: bool) -> None:
+    """Show what PATH holds: signatures, or candidate inputs and outputs, and its operations."""
+    from converters.inspect import inspect as look
+
+    found = look(path)
+    if as_json:
+        print_json(found)
+        return
+    for key in ("format", "inputs", "outputs", "signatures"):
+        if key in found:
+            print_table(key, (key,), [(line,) for line in _lines(found[key])])
+    print_table("operations", ("operation", "count"), [(op, str(n)) for op, n in found["operations"].items()])
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--version", "versions", type=int, multiple=True, help="May be repeated; all declared ones when left out."
+)
+@click.option("--source", type=click.Path(path_type=Path), help="The model, instead of the one in models.yaml.")
+@click.option(
+    "--format", "format_", help="The source's format, where it is not found out: saved_model or frozen_graph."
+)
+@click.option("--inputs", help="A frozen graph's inputs, such as image_tensor:0,mask:0.")
+@click.option("--outputs", help="A frozen graph's outputs, likewise.")
+@click.option("--models", "file", type=click.Path(path_type=Path), default=models.DEFAULT_FILE, help="models.yaml")
+@click.option(
+    "--repository", type=click.Path(path_type=Path), default=base_path.DEFAULT_REPOSITORY, show_default=True,
+    help="Folder that gets one base path a model.",
+)  # fmt: skip
+@click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
+@_as_json
+def build(
+    name: str,
+    versions: tuple[int, ...],
+    source: Path | None,
+    format_: str | None,
+    inputs: str | None,
+    outputs: str | None,
+    file: Path,
+    repository: Path,
+    replace: bool,
+    as_json: bool,
+) -> None:
+    """Build versions of the model NAME.
+
+    Example: python -m converters build my_ssd --source frozen_inference_graph.pb --version 1 --version 2
+    """
+    given = {"source": source, "format": format_, "inputs": _split(inputs), "outputs": _split(outputs)}
+    model = _model(name, file, {key: value for key, value in given.items() if value is not None})
+    wanted = versions or tuple(model.versions)
+    built, failed = _build_all(model, wanted, repository, replace)
+    _print(model, built, as_json)
+    if failed:
+        raise Failure("; ".join(f"version {number}: {error}" for number, error in failed.items()))
+
+
+def _model(name: str, file: Path, given: dict[str, Any]) -> models.Model:
+    """The entry of models.yaml with what the command line says instead, or a model that is in no file."""
+    if "source" not in given:
+        return models.find(name, file).model_copy(update=given)
+    known = models.load(file).get(name)
+    if known is not None:
+        # inputs and outputs of the entry belong to the entry's own source
+        return known.model_copy(update={"format": None, "inputs": (), "outputs": (), **given})
+    return models.parse(name, given, where="command line")
+
+
+def _split(names: str | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def _build_all(
+    model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool
+) -> tuple[list[Built], dict[int, SuiteError]]:
+    from converters.build import build as make
+
+    built, failed = [], {}
+    with progress() as bars:
+        for number in wanted:
+            try:
+                built.append(make(model, number, repository, _reporter(bars, model, number), replace=replace))
+            except SuiteError as error:  # one version's failure does not stop the others
+                failed[number] = error
+    return built, failed
+
+
+def _reporter(bars: Progress, model: models.Model, number: int) -> Report:
+    from converters import recipes
+
+    title = f"{model.name} {number} {model.recipe(number)}" if number in model.versions else f"{model.name} {number}"
+    total = len(recipes.RECIPES[model.recipe(number)].steps) if number in model.versions else 0
+    task = bars.add_task(title, total=total)
+
+    def report(step: Any, record: Any) -> None:
+        if record is None:
+            bars.update(task, description=f"{title}: {step.name}")
+            return
+        bars.advance(task)
+        stderr().print(
+            f"  {step.name:<24} {record.operations_before:>6,} to {record.operations_after:>6,} operations"
+            f" {record.seconds:>6.1f} s"
+        )
+
+    return report
+
+
+def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
+    rows = [
+        {
+            "version": each.version.number,
+            "recipe": each.manifest.recipe,
+            "size_bytes": each.version.size_bytes,
+            "seconds": each.manifest.seconds,
+            "fresh": each.fresh,
+            "path": str(each.version.path),
+        }
+        for each in built
+    ]
+    if as_json:
+        print_json({"model": model.name, "versions": rows})
+    elif rows:
+        words = [
+            (
+                str(r["version"]),
+                str(r["recipe"]),
+                "built" if r["fresh"] else "unchanged",
+                str(r["path"]),
+                f"{r['size_bytes']:,}",
+            )
+            for r in rows
+        ]
+        print_table(model.name, ("version", "recipe", "state", "folder", "bytes"), words, left=4)
+
+
+def _lines(found: Any) -> list[str]:
+    if isinstance(found, dict):
+        return [f"{key}: {value}" for key, value in found.items()]
+    return [str(found)] if isinstance(found, str) else [str(each) for each in found]
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m converters")

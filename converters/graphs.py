@@ -1,0 +1,172 @@
+"""A graph with its signature, and SavedModel folders as where graphs come from and go to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from model_config.errors import BadSource, SuiteError
+from model_config.manifest import Signature, Tensor
+
+SERVING_TAG = "serve"
+DEFAULT_KEY = "serving_default"
+PREDICT = "tensorflow/serving/predict"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A GraphDef without variables and the one signature it answers.
+
+    Attributes:
+        key: the signature's name, such as ``serving_default``.
+        signature: TensorFlow's SignatureDef; its tensors are in the graph.
+    """
+
+    graph_def: Any
+    key: str
+    signature: Any
+
+    @property
+    def input_tensors(self) -> list[str]:
+        """The tensors that are fed, such as ``image_tensor:0``."""
+        return sorted(info.name for info in self.signature.inputs.values())
+
+    @property
+    def output_tensors(self) -> list[str]:
+        """The tensors that are fetched."""
+        return sorted(info.name for info in self.signature.outputs.values())
+
+    def with_graph(self, graph_def: Any) -> Graph:
+        """The same signature over another graph."""
+        return replace(self, graph_def=graph_def)
+
+
+def node_name(tensor: str) -> str:
+    """The operation a tensor or a node's input comes from: ``^a/b:1`` is of ``a/b``."""
+    return tensor.lstrip("^").partition(":")[0]
+
+
+def operations(folder: Path) -> int:
+    """How many operations a SavedModel has, those inside functions included."""
+    graph_def = meta_graph(folder).graph_def
+    return len(graph_def.node) + sum(len(function.node_def) for function in graph_def.library.function)
+
+
+def meta_graph(folder: Path) -> Any:
+    """The graph that servers load; BadSource when the folder is no SavedModel or has none."""
+    path = folder / "saved_model.pb"
+    try:
+        saved_model = SavedModel.FromString(path.read_bytes())
+    except FileNotFoundError:
+        raise BadSource(_no_saved_model(folder)) from None
+    except DecodeError as error:
+        raise BadSource(f"{path} is truncated or damaged: no SavedModel can be read from it") from error
+    for candidate in saved_model.meta_graphs:
+        if SERVING_TAG in candidate.meta_info_def.tags:
+            return candidate
+    tags = "; ".join(", ".join(each.meta_info_def.tags) or "none" for each in saved_model.meta_graphs)
+    raise BadSource(
+        f"{folder} has no graph tagged 'serve', which servers load (tags: {tags or 'none'}); export it anew"
+    )
+
+
+def _no_saved_model(folder: Path) -> str:
+    below = [each.parent for each in sorted(folder.glob("*/saved_model.pb"))]
+    hint = f"did you mean {below[0]}?" if below else "name the folder that holds saved_model.pb"
+    return f"{folder} is no SavedModel; {hint}"
+
+
+def signature_def(meta: Any) -> tuple[str, Any]:
+    """The signature that is converted: ``serving_default``, or the only one there is."""
+    signatures = {key: value for key, value in meta.signature_def.items() if value.inputs or value.outputs}
+    signatures.pop("__saved_model_init_op", None)
+    if DEFAULT_KEY in signatures:
+        return DEFAULT_KEY, signatures[DEFAULT_KEY]
+    if len(signatures) == 1:
+        return next(iter(signatures.items()))
+    names = ", ".join(sorted(signatures)) or "none"
+    raise BadSource(f"the SavedModel has no signature 'serving_default' (signatures: {names}); export it with one")
+
+
+def signatures(folder: Path) -> dict[str, Signature]:
+    """What a SavedModel takes and gives, as plain data."""
+    found = meta_graph(folder).signature_def.items()
+    return {key: _plain(value) for key, value in sorted(found) if key != "__saved_model_init_op"}
+
+
+def _plain(signature: Any) -> Signature:
+    inputs, outputs = (
+        {name: _tensor(info) for name, info in sorted(side.items())} for side in (signature.inputs, signature.outputs)
+    )
+    return Signature(method_name=signature.method_name, inputs=inputs, outputs=outputs)
+
+
+def _tensor(info: Any) -> Tensor:
+    shape = tf.TensorShape(info.tensor_shape)
+    return Tensor(dtype=tf.as_dtype(info.dtype).name, shape=None if shape.rank is None else tuple(shape.as_list()))
+
+
+def signature_of(graph_def: Any, inputs: Iterable[str], outputs: Iterable[str]) -> Any:
+    """A SignatureDef over named tensors, whose names there are the graph's own without ``:0``."""
+    graph = imported(graph_def)
+    signature = SignatureDef(method_name=PREDICT)
+    for tensors, side in ((inputs, signature.inputs), (outputs, signature.outputs)):
+        for name in tensors:
+            side[_alias(name)].CopyFrom(_info(_tensor_in(graph, name)))
+    return signature
+
+
+def imported(graph_def: Any) -> Any:
+    """The graph as TensorFlow takes it; BadSource when it does not."""
+    graph = tf.Graph()
+    try:
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+    except (ValueError, tf.errors.OpError) as error:
+        raise BadSource(f"TensorFlow {tf.__version__} cannot load the graph: {error}") from error
+    return graph
+
+
+def _tensor_in(graph: Any, name: str) -> Any:
+    try:
+        return graph.get_tensor_by_name(name)
+    except (KeyError, ValueError) as error:
+        raise BadSource(f"the graph has no tensor {name!r}: {error.args[0]}") from error
+
+
+def _alias(tensor: str) -> str:
+    node, _, place = tensor.partition(":")
+    return node if place in ("", "0") else f"{node}_{place}"
+
+
+def _info(tensor: Any) -> Any:
+    shape = tensor.shape.as_proto()
+    return TensorInfo(name=tensor.name, dtype=tensor.dtype.as_datatype_enum, tensor_shape=shape)
+
+
+def write(graph: Graph, folder: Path) -> None:
+    """Save a graph as a SavedModel that servers load."""
+    meta = MetaGraphDef(graph_def=graph.graph_def)
+    meta.meta_info_def.tags.append(SERVING_TAG)
+    meta.meta_info_def.tensorflow_version = tf.__version__
+    meta.signature_def[graph.key].CopyFrom(graph.signature)
+    saved_model = SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
+    folder.mkdir()
+    try:
+        (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString())
+    except ValueError as error:  # protobuf's own limit
+        raise SuiteError(f"the graph is over 2 GB, more than one GraphDef holds ({error})") from error
+
+
+def read(folder: Path) -> Graph:
+    """The graph of a SavedModel that has no variables."""
+    meta = meta_graph(folder)
+    key, signature = signature_def(meta)
+    return Graph(meta.graph_def, key, signature)

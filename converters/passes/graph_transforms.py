@@ -1,0 +1,60 @@
+"""TensorFlow's own Graph Transform Tool, each transform under its own name with its own arguments."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.python.util._pywrap_transform_graph import TransformGraphWithStringInputs
+
+from converters.graphs import Graph, node_name
+from converters.registry import Pass, on_graphs, register
+from model_config.errors import BuildError
+
+TRANSFORMS: Final = MappingProxyType(
+    {
+        "add_default_attributes": "Write out every attribute that has its default value.",
+        "fold_batch_norms": "Multiply batch norms' scales into the weights before them.",
+        "fold_constants": "Compute ahead whatever depends on constants only.",
+        "fold_old_batch_norms": "Do the same for the batch norm operations of early TensorFlow.",
+        "freeze_requantization_ranges": "Replace ranges computed per request by ranges from a log.",
+        "merge_duplicate_nodes": "Keep one of several operations that compute the same.",
+        "quantize_nodes": "Compute in 8 bits where the tool has an 8-bit operation.",
+        "quantize_weights": "Store large weights in 8 bits and widen them again in the graph.",
+        "remove_control_dependencies": "Drop inputs that only order operations.",
+        "remove_device": "Drop the wishes for a device.",
+        "remove_nodes": "Take out pass-through operations of the types named by op.",
+        "round_weights": "Round large weights to few distinct values, so that archives shrink.",
+        "sort_by_execution_order": "List every operation after those it reads.",
+        "strip_unused_nodes": "Drop whatever the outputs do not need.",
+    }
+)
+
+
+def _transform(name: str) -> Pass:
+    def apply(graph: Graph, **arguments: str) -> Graph:
+        return _run(name, graph, arguments)
+
+    apply.__doc__ = TRANSFORMS[name]
+    return on_graphs(apply)
+
+
+def _run(name: str, graph: Graph, arguments: dict[str, str]) -> Graph:
+    """Source of the arguments: the tool's README in TensorFlow 1.15, tensorflow/tools/graph_transforms."""
+    inputs, outputs = (",".join(map(node_name, side)) for side in (graph.input_tensors, graph.output_tensors))
+    call = f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})"
+    try:
+        done = TransformGraphWithStringInputs(
+            graph.graph_def.SerializeToString(), inputs.encode(), outputs.encode(), call.encode()
+        )
+    except Exception as error:  # the binding raises whatever class the C++ status maps to
+        raise BuildError(f"TensorFlow's graph transform {call} failed: {error}") from error
+    graph_def = GraphDef.FromString(done)
+    # the tool forgets which TensorFlow wrote the graph, and that decides how it is read
+    graph_def.versions.CopyFrom(graph.graph_def.versions)
+    return graph.with_graph(graph_def)
+
+
+for _name in TRANSFORMS:
+    register(_name)(_transform(_name))

@@ -1,0 +1,19 @@
+"""Graph Transform Tool's own output names operations that it removed as neighbours, and then does not load."""
+
+from __future__ import annotations
+
+from tensorflow.core.framework.graph_pb2 import GraphDef
+
+from converters.graphs import Graph
+from converters.registry import on_graphs, register
+
+
+@register("remove_colocation")
+@on_graphs
+def remove_colocation(graph: Graph) -> Graph:
+    """Drop the wishes to share a device with another operation, which a servable does not need."""
+    graph_def = GraphDef()
+    graph_def.CopyFrom(graph.graph_def)
+    for node in graph_def.node:
+        node.attr.pop("_class", None)
+    return graph.with_graph(graph_def)

@@ -1,0 +1,77 @@
+"""The recipes: which passes, in which order, make which version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from model_config.errors import BuildError, UnknownName, near_miss
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pass with its parameters."""
+
+    name: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named list of steps, or the sentence that says what it still needs."""
+
+    line: str
+    steps: tuple[Step, ...] = ()
+    needs: str | None = None
+
+
+_TF_TRT: Final = "the TF-TRT pass, which is not part of this release"
+
+RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
+    {
+        "original": Recipe("the model as it came", (Step("copy"),)),
+        "quantized_weights": Recipe(
+            "graph transforms, 8-bit weights: a quarter of the size",
+            (
+                Step("freeze"),
+                # the tool's output does not load while operations still name removed ones as neighbours
+                Step("remove_colocation"),
+                Step("remove_nodes", {"op": "Identity"}),
+                # before stripping, as merging leaves operations behind that nothing reads
+                Step("merge_duplicate_nodes"),
+                Step("strip_unused_nodes"),
+                # batch norms fold into constants, so the constants must exist first
+                Step("fold_constants", {"ignore_errors": "true"}),
+                Step("fold_batch_norms"),
+                # last: whatever comes before should see the weights in full precision
+                Step("quantize_weights"),
+            ),
+        ),
+        "quantized_nodes": Recipe(
+            "8-bit weights and 8-bit arithmetic, calibrated; for CPU servers",
+            needs="passes that write calibrated 8-bit operations, which are not part of this release",
+        ),
+        "trt_fp16": Recipe("TF-TRT, FP16", needs=f"an NVIDIA GPU with TensorRT and {_TF_TRT}"),
+        "trt_int8": Recipe(
+            "TF-TRT, INT8, calibrated",
+            needs=f"an NVIDIA GPU with TensorRT, calibration pictures and {_TF_TRT}",
+        ),
+        "trt_fp32": Recipe("TF-TRT, FP32", needs=f"an NVIDIA GPU with TensorRT and {_TF_TRT}"),
+        "optimized": Recipe(
+            "float, all graph optimizations, no quantization: the base of 3 to 6",
+            needs="the passes for batched pre-processing and batched NMS, which are not part of this release",
+        ),
+    }
+)
+
+
+def find(name: str) -> Recipe:
+    """The recipe called ``name``; UnknownName with the near misses, BuildError when it cannot be built yet."""
+    if name not in RECIPES:
+        raise UnknownName(f"no recipe is called {name!r}; {near_miss(name, RECIPES)}")
+    recipe = RECIPES[name]
+    if recipe.needs:
+        raise BuildError(f"recipe {name} ({recipe.line}) cannot be built yet: it needs {recipe.needs}")
+    return recipe

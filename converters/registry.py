@@ -1,0 +1,64 @@
+"""The passes by name: each takes a SavedModel folder and writes another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from model_config.errors import BuildError, UnknownName, near_miss
+
+# source folder, target folder (which does not exist yet), the pass's own parameters by keyword
+Pass = Callable[..., None]
+
+_PASSES: dict[str, Pass] = {}
+
+
+def register(name: str) -> Callable[[Pass], Pass]:
+    """Make a pass known under the field's word for it; its docstring's first line is its description."""
+
+    def add(apply: Pass) -> Pass:
+        if name in _PASSES:
+            raise ValueError(f"two passes are called {name!r}")
+        _PASSES[name] = apply
+        return apply
+
+    return add
+
+
+def on_graphs(transform: Callable[..., Any]) -> Pass:
+    """Lift a function from graph to graph (``converters.graphs.Graph``) to a pass over folders."""
+    from converters import graphs
+
+    def apply(source: Path, target: Path, **params: Any) -> None:
+        before = graphs.read(source)
+        after = transform(before, **params)
+        there = {node.name for node in after.graph_def.node}
+        ends = after.input_tensors + after.output_tensors
+        lost = [tensor for tensor in ends if graphs.node_name(tensor) not in there]
+        if lost:
+            raise BuildError(f"a pass lost {', '.join(lost)} of the signature")
+        graphs.write(after, target)
+
+    apply.__doc__ = transform.__doc__
+    return apply
+
+
+def find(name: str) -> Pass:
+    """The pass called ``name``; UnknownName with the near misses when there is none."""
+    known = passes()
+    if name not in known:
+        raise UnknownName(f"no pass is called {name!r}; {near_miss(name, known)}")
+    return known[name]
+
+
+def passes() -> dict[str, Pass]:
+    """All passes by name."""
+    import converters.passes  # noqa: F401 - they register themselves
+
+    return dict(sorted(_PASSES.items()))
+
+
+def line(apply: Pass) -> str:
+    """What a pass does, in one line."""
+    return (apply.__doc__ or "").strip().partition("\n")[0]
