@@ -1,0 +1,41 @@
+"""Pictures from files and back, as uint8 arrays [height, width, 3] in RGB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from clients.errors import BadPicture
+
+Picture = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+def read(path: Path) -> Picture:
+    """Decode a picture file of any kind OpenCV knows; BadPicture when it is missing or none."""
+    try:
+        data = np.fromfile(path, np.uint8)  # not cv2.imread, which cannot tell missing from unreadable
+    except OSError as error:
+        raise BadPicture(f"cannot read picture {path}: {(error.strerror or 'no such file').lower()}") from error
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if picture is None:
+        raise BadPicture(f"{path} is no picture that can be decoded (such as JPEG or PNG)")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def write(picture: Picture, path: Path) -> None:
+    """Encode a picture by the file name's ending; BadPicture when no picture format has that ending."""
+    path.write_bytes(encode(picture, path.suffix or ".none"))
+
+
+def encode(picture: Picture, ending: str) -> bytes:
+    """A picture as the bytes of a file, ``.jpg`` or ``.png`` say."""
+    try:
+        done, data = cv2.imencode(ending, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    except cv2.error:
+        done = False
+    if not done:
+        raise BadPicture(f"no picture format ends in {ending!r}; use .jpg or .png")
+    return bytes(data.tobytes())

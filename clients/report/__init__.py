@@ -1,0 +1,1 @@
+"""The comparison as people read it: a table, a JSON file and a page."""
