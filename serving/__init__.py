@@ -1,0 +1,1 @@
+"""Run a server over the versions, watch it, stop it."""
