@@ -55,6 +55,8 @@ _QUANTIZED: Final = (
 BY_NUMBER: Final[Mapping[int, Kind]] = MappingProxyType({kind.number: kind for kind in KINDS + _QUANTIZED})
 BY_DTYPE: Final[Mapping[np.dtype[Any], Kind]] = MappingProxyType({kind.dtype: kind for kind in KINDS})
 STRING: Final = BY_NUMBER[7]
+# these fields are wider than some of the types they carry; the upper bits mean nothing
+_FIELDS: Final = MappingProxyType({"int_val": np.int32, "half_val": np.int32})
 
 
 def kind_of(dtype: np.dtype[Any]) -> Kind:
@@ -122,8 +124,8 @@ def _typed_values(proto: Any, kind: Kind) -> np.ndarray[Any, Any]:
         values = np.empty(len(field), np.object_)
         values[:] = field
         return values
-    # half_val is int32 on the wire, and its upper bits mean nothing
-    return np.asarray(field).astype(kind.stored).view(kind.dtype)
+    values = np.fromiter(field, _FIELDS.get(kind.field, kind.stored), len(field))
+    return values.astype(kind.stored, copy=False).view(kind.dtype)
 
 
 def _filled(values: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:

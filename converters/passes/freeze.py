@@ -35,8 +35,8 @@ def _operation_types(graph_def: Any) -> set[str]:
 
 def _frozen(source: Path, meta: Any) -> graphs.Graph:
     key, declared = graphs.signature_def(meta)
-    function = tf.saved_model.load(str(source)).signatures[key]
-    frozen = convert_variables_to_constants_v2(function)
+    loaded = tf.saved_model.load(str(source))  # held, as its variables end with it
+    frozen = convert_variables_to_constants_v2(loaded.signatures[key])
     # both sides of a signature function are dictionaries, which TensorFlow flattens in the order of their keys
     signature = SignatureDef(method_name=declared.method_name)
     _rename(declared.inputs, frozen.inputs, signature.inputs)

@@ -1,0 +1,23 @@
+"""Our command lines as a user types them, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+
+def run(*argv: object, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    """A command line of ours as a user types it, in a process of its own."""
+    command = [sys.executable, "-m", *map(str, argv)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **kwargs)
+
+
+def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """It failed as users should see it: one line, no traceback, with these words."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode not in (0, -11), done.stderr
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in lines[0]

@@ -1,0 +1,84 @@
+"""Small real models, real files and a real server for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import run
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parents[1]
+MATERIAL = Path(os.environ.get("SUITE_MATERIAL", ROOT.parent / "shared" / "material"))
+MODEL = "tiny"
+
+
+@pytest.fixture(scope="session")
+def material() -> Path:
+    if not MATERIAL.is_dir():
+        pytest.skip(f"the real models and data are not at {MATERIAL} (SUITE_MATERIAL names another place)")
+    return MATERIAL
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TensorFlow 2 SavedModel: a detector with variables, random but seeded."""
+    import tiny
+
+    return tiny.save_detector(tmp_path_factory.mktemp("source") / "saved_model")
+
+
+@pytest.fixture(scope="session")
+def frozen_graph(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Path:
+    """The same detector as a frozen graph without a signature, its outputs named as the zoo's are."""
+    import tiny
+
+    return tiny.freeze_detector(saved_model, tmp_path_factory.mktemp("source") / "frozen.pb")
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Path:
+    """Versions 1 and 2 of the tiny model, built once by the command line."""
+    folder = tmp_path_factory.mktemp("models")
+    done = run(
+        "converters", "build", MODEL, "--source", saved_model, "--version", 1, "--version", 2, "--repository", folder
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(repository: Path, tmp_path_factory: pytest.TempPathFactory):
+    """An embedded server over both versions, in a process of its own."""
+    from serving import address, process
+
+    port, folder = address.free_port(), tmp_path_factory.mktemp("serving")
+    up = ("serving", "up", "--model", MODEL, "--version", 1, "--version", 2, "--repository", repository)
+    done = run(*up, "--port", port, "--detach", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    yield f"{address.LOCAL}:{port}"
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        process.stop_noted(port)
+    finally:
+        os.chdir(here)
+
+
+@pytest.fixture
+def pictures() -> list[np.ndarray]:
+    """Eight pictures of one size."""
+    rng = np.random.default_rng(7)
+    return list(rng.integers(0, 256, (8, 48, 64, 3), np.uint8))
+
+
+@pytest.fixture
+def picture_file(tmp_path: Path, pictures: list[np.ndarray]) -> Path:
+    from clients import pictures as files
+
+    path = tmp_path / "picture.png"
+    files.write(pictures[0], path)
+    return path

@@ -1,0 +1,108 @@
+"""models.yaml: what is right is read, what is wrong is named with its file, key and remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_config import models
+from model_config.errors import BadModelsFile, UnknownName
+
+GOOD = """
+models:
+  ssd:
+    source: somewhere
+    outputs: ["a:0"]
+    versions: {1: original, 2: quantized_weights}
+    batch_sizes: [1, 8]
+    task: {type: detection, labels: [cat, dog], metric: mAP@0.5}
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str):
+        path = tmp_path / "models.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_an_entry_becomes_a_frozen_value(write):
+    model = models.find("ssd", write(GOOD))
+
+    assert model.versions == {1: "original", 2: "quantized_weights"}
+    assert model.task.labels == ("cat", "dog")
+    with pytest.raises(ValueError, match="frozen"):
+        model.name = "other"
+
+
+def test_versions_have_their_usual_numbers_where_nothing_is_said(write):
+    assert models.find("m", write("models: {m: {source: x}}")).recipe(5) == "trt_int8"
+
+
+def test_the_file_that_comes_with_the_suite_is_right():
+    assert {"demo", "ssd_mobilenet_v1_coco"} <= set(models.load())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("models: {m: {sauce: x}}", ["models.m.sauce", "did you mean 'source'?"]),
+        ("models: {m: {source: x, task: {metrik: mAP}}}", ["models.m.task.metrik", "did you mean 'metric'?"]),
+        ("models: {m: {source: x, task: {metric: AP}}}", ["models.m.task.metric", "'mAP'", "'AP'"]),
+        ("models: {m: {source: x, task: {type: detektion}}}", ["models.m.task.type", "'detection'"]),
+        (
+            "models: {m: {source: x, batch_sizes: [0]}}",
+            ["models.m.batch_sizes.0", "greater than or equal to 1", "it is 0"],
+        ),
+        ("models: {m: {source: x, batch_sizes: many}}", ["models.m.batch_sizes", "'many'"]),
+        ("models: {m: {source: x, versions: {0: original}}}", ["models.m.versions.0", "it is 0"]),
+        ("models: {m: {source: x, versions: {one: original}}}", ["models.m.versions.one", "'one'"]),
+        ("models: {m: {source: x, versions: {1: [original]}}}", ["models.m.versions.1", "['original']"]),
+        ("models: {m: {source: x, versions: {}}}", ["models.m.versions", "at least 1 item"]),
+        ("models: {m: {source: 3}}", ["models.m.source", "it is 3"]),
+        ("models: {m: {name: x}}", ["models.m.name", "delete this line"]),
+        ("models: {m/n: {source: x}}", ["models.m/n", "rename the entry"]),
+        ("models: {m: }", ["models.m", "must be a mapping"]),
+        ("models: {m: {source: x, versions: {1: a, 1: b}}}", ["1 stands twice", "line 1"]),
+        ("models: {m: {source: x}, m: {source: y}}", ["m stands twice"]),
+        ("models: {m: {source: x", ["not valid YAML"]),
+        ("model: {}", ["must hold one key, 'models'"]),
+        ("", ["must hold one key, 'models'"]),
+    ],
+)
+def test_what_is_wrong_is_named(write, text, words):
+    path = write(text)
+
+    with pytest.raises(BadModelsFile) as caught:
+        models.load(path)
+
+    sentence = str(caught.value)
+    assert str(path) in sentence
+    assert "\n" not in sentence
+    for word in words:
+        assert word in sentence
+
+
+def test_a_missing_file_names_the_option(tmp_path):
+    with pytest.raises(BadModelsFile, match="--models"):
+        models.load(tmp_path / "nothing.yaml")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "models.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(BadModelsFile, match="UTF-8"):
+        models.load(path)
+
+
+def test_an_unknown_model_shows_the_near_miss(write):
+    with pytest.raises(UnknownName, match="did you mean 'ssd'"):
+        models.find("sssd", write(GOOD))
+
+
+def test_an_undeclared_version_shows_the_declared_ones(write):
+    with pytest.raises(UnknownName, match=r"1 \(original\), 2 \(quantized_weights\)"):
+        models.find("ssd", write(GOOD)).recipe(3)

@@ -1,0 +1,121 @@
+"""One contract for every pass: same signature, same answers, source untouched, a second run changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from converters import graphs, registry
+from converters.sources import Source
+from model_config.errors import BuildError, UnknownName
+
+# what a pass needs to be told, and what it claims to be gone afterwards
+ARGUMENTS = {"remove_nodes": {"op": "Identity"}, "fold_constants": {"ignore_errors": "true"}}
+REMOVES = {"freeze": {"VarHandleOp", "ReadVariableOp"}}
+# how far answers may move: 8-bit weights cost a little, everything else nothing but rounding
+TOLERANCES = {"quantize_weights": 0.05, "round_weights": 0.05}
+ON_ANY_MODEL = {"copy", "freeze"}
+
+
+@pytest.fixture(scope="module")
+def sources(saved_model, frozen_graph, tmp_path_factory):
+    """The model as it came, and as the graph passes get it."""
+    folder = tmp_path_factory.mktemp("passes")
+    names = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+    Source(frozen_graph, "frozen_graph", outputs=names).load(folder / "frozen")
+    registry.find("freeze")(saved_model, folder / "inlined")
+    return {"saved_model": saved_model, "frozen": folder / "frozen", "inlined": folder / "inlined"}
+
+
+def cases():
+    for name in registry.passes():
+        for kind in ("saved_model", "frozen", "inlined"):
+            if kind != "saved_model" or name in ON_ANY_MODEL:
+                yield pytest.param(name, kind, id=f"{name}-{kind}")
+
+
+def apply(name, source, target):
+    registry.find(name)(source, target, **ARGUMENTS.get(name, {}))
+    return target
+
+
+def fingerprint(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def answers(folder, pictures):
+    loaded = tf.saved_model.load(str(folder))
+    function = loaded.signatures["serving_default"]
+    (name,) = function.structured_input_signature[1]
+    return {key: value.numpy() for key, value in function(**{name: tf.constant(np.stack(pictures))}).items()}
+
+
+def operation_types(folder):
+    graph_def = graphs.meta_graph(folder).graph_def
+    inside = [node for function in graph_def.library.function for node in function.node_def]
+    return {node.op for node in [*graph_def.node, *inside]}
+
+
+@pytest.mark.parametrize(("name", "kind"), list(cases()))
+def test_a_pass_keeps_its_contract(name, kind, sources, pictures, tmp_path):
+    source = sources[kind]
+    before = fingerprint(source)
+
+    once = apply(name, source, tmp_path / "once")
+    twice = apply(name, once, tmp_path / "twice")
+
+    assert fingerprint(source) == before
+    assert graphs.signatures(once) == graphs.signatures(source)
+    assert not operation_types(once) & REMOVES.get(name, set())
+    assert graphs.operations(twice) == graphs.operations(once)
+    wanted, got = answers(source, pictures), answers(once, pictures)
+    assert wanted.keys() == got.keys()
+    for output in wanted:
+        assert wanted[output].shape == got[output].shape
+        assert np.isfinite(got[output]).all()
+    tolerance = TOLERANCES.get(name, 1e-5)
+    np.testing.assert_allclose(got["detection_scores"], wanted["detection_scores"], atol=tolerance)
+
+
+@pytest.mark.parametrize("name", sorted(registry.passes()))
+def test_a_pass_says_what_it_does_in_one_line(name):
+    assert registry.line(registry.find(name)).endswith(".")
+
+
+def test_an_unknown_pass_shows_the_near_miss():
+    with pytest.raises(UnknownName, match="did you mean 'fold_constants'"):
+        registry.find("fold_constant")
+
+
+def test_two_passes_of_one_name_are_a_defect():
+    with pytest.raises(ValueError, match="two passes are called 'copy'"):
+        registry.register("copy")(lambda source, target: None)
+
+
+def test_what_the_tool_refuses_is_named(sources, tmp_path):
+    with pytest.raises(BuildError, match=r"graph transform remove_nodes\(\) failed"):
+        registry.find("remove_nodes")(sources["frozen"], tmp_path / "out")
+
+
+def test_folding_takes_the_batch_norm_into_the_weights(sources, tmp_path):
+    folded = apply("fold_batch_norms", apply("fold_constants", sources["inlined"], tmp_path / "a"), tmp_path / "b")
+
+    convolution = next(n for n in graphs.meta_graph(folded).graph_def.node if n.op == "Conv2D")
+    readers = [n.op for n in graphs.meta_graph(folded).graph_def.node if convolution.name in n.input]
+    assert "Mul" not in readers
+
+
+def test_colocation_wishes_are_gone(sources, tmp_path):
+    meta = graphs.meta_graph(sources["frozen"])
+    meta.graph_def.node[-1].attr["_class"].list.s.append(b"loc:@image_tensor")
+    graph = graphs.Graph(meta.graph_def, *graphs.signature_def(meta))
+    graphs.write(graph, tmp_path / "wishes")
+
+    cleaned = apply("remove_colocation", tmp_path / "wishes", tmp_path / "cleaned")
+
+    assert any("_class" in node.attr for node in graphs.meta_graph(tmp_path / "wishes").graph_def.node)
+    assert not any("_class" in node.attr for node in graphs.meta_graph(cleaned).graph_def.node)
