@@ -27,7 +27,9 @@ def read(path: Path) -> Picture:
 
 def write(picture: Picture, path: Path) -> None:
     """Encode a picture by the file name's ending; BadPicture when no picture format has that ending."""
-    path.write_bytes(encode(picture, path.suffix or ".none"))
+    content = encode(picture, path.suffix or path.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 def encode(picture: Picture, ending: str) -> bytes:

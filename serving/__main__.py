@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -43,15 +44,17 @@ def up(
     address.require_free(port)
     config = server_config.write([server_config.choose(repository, model, versions, {})], repository)
     log = process.STATE_FOLDER / f"{port}.log"
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a supervisor or a closed terminal ends us as Ctrl-C does
+        signal.signal(number, signal.default_int_handler)
     child = process.start(backends.argv(backend, config, port), log)
+    said = f"ready: {model} {', '.join(map(str, versions))} on {address.LOCAL}:{port} (log: {log}; "
     with process.stopped_on_error(child):
         _wait_ready(child, log, f"{address.LOCAL}:{port}", model, versions, timeout)
         if detach:
             process.note(process.Running(child.pid, port, model, versions, str(log)))
-        how = "stop with: make stop" if detach else "stop with Ctrl-C"
-        click.echo(f"ready: {model} {', '.join(map(str, versions))} on {address.LOCAL}:{port} (log: {log}; {how})")
-        if not detach:
-            _stay(child, log)
+            click.echo(f"{said}stop with: make stop)")
+            return
+    _stay(child, log, f"{said}stop with Ctrl-C)")
 
 
 def _wait_ready(
@@ -63,8 +66,9 @@ def _wait_ready(
         ready.wait(server, model, versions, timeout, lambda: process.require_alive(child, log))
 
 
-def _stay(child: subprocess.Popen[bytes], log: Path) -> None:
+def _stay(child: subprocess.Popen[bytes], log: Path, said: str) -> None:
     try:
+        click.echo(said)
         child.wait()
     except KeyboardInterrupt:
         process.stop_child(child)

@@ -67,3 +67,32 @@ def freeze_detector(saved_model: Path, path: Path) -> Path:
             tf.identity(tensor, name=name)
     path.write_bytes(tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), names).SerializeToString())
     return path
+
+
+class Dense(tf.Module):
+    """The model the stock server's answers were recorded with, as far as they show: three small signatures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = tf.Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        self.bias = tf.Variable([1.0, -1.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+    def dense(self, x: Any) -> dict[str, Any]:
+        return {"y": x @ self.weights + self.bias}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, name=name) for name in "ab"])
+    def add(self, a: Any, b: Any) -> dict[str, Any]:
+        return {"sum": a + b, "diff": a - b}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="s")])
+    def slen(self, s: Any) -> dict[str, Any]:
+        return {"n": tf.strings.length(s), "echo": s}
+
+
+def save_dense(folder: Path) -> Path:
+    """As a TensorFlow 2 SavedModel with the signatures serving_default, add and slen."""
+    model = Dense()
+    signatures = {"serving_default": model.dense, "add": model.add, "slen": model.slen}
+    tf.saved_model.save(model, str(folder), signatures=signatures)
+    return folder

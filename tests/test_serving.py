@@ -1,0 +1,121 @@
+"""Servers started, watched and stopped by the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from command_line import assert_one_sentence, run
+
+from clients.client import Client
+from clients.errors import ServerUnavailable
+from serving import address, backends, process
+
+UP = ("serving", "up", "--model", "tiny")
+
+
+@pytest.fixture
+def port():
+    return address.free_port()
+
+
+def states(port):
+    with Client(f"127.0.0.1:{port}") as client:
+        return {state.version: state.state for state in client.status("tiny")}
+
+
+def test_detached_it_serves_just_the_wanted_version_until_stopped(repository, port, tmp_path):
+    served = {}
+    for version in (2, 1):
+        arguments = ("--version", version, "--repository", repository, "--port", port, "--detach")
+        done = run(*UP, *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(f"ready: tiny {version} on 127.0.0.1:{port}")
+        served[version] = states(port)
+        assert run("serving", "down", "--port", port, cwd=tmp_path).stdout == f"stopped: tiny on port {port}\n"
+
+    assert served == {2: {2: "AVAILABLE"}, 1: {1: "AVAILABLE"}}
+    with pytest.raises(ServerUnavailable):
+        states(port)
+    assert_one_sentence(run("serving", "down", "--port", port, cwd=tmp_path), "nothing to stop")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_in_the_foreground_it_says_one_line_and_stops_with_its_terminal(repository, port, tmp_path, stop):
+    arguments = (*UP, "--version", 1, "--repository", repository, "--port", port)
+    command = [sys.executable, "-m", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as child:
+        assert child.stdout.readline().startswith(f"ready: tiny 1 on 127.0.0.1:{port}")
+        child.send_signal(stop)
+        rest, told = child.communicate(timeout=30)
+
+    assert rest == ""
+    assert told.strip().splitlines()[-1] == "stopped"
+    assert child.returncode == 0
+    address.require_free(port)
+
+
+def test_a_version_that_is_not_built_is_one_sentence(repository, port):
+    done = run(*UP, "--version", 5, "--repository", repository, "--port", port)
+
+    assert_one_sentence(done, "version 5 of tiny is not built, only 1, 2")
+
+
+def test_a_port_in_use_is_one_sentence(repository):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run(*UP, "--version", 1, "--repository", repository, "--port", port)
+
+    assert_one_sentence(done, f"port {port} is in use", "--port")
+
+
+def test_a_version_that_cannot_be_loaded_is_named_at_once_and_nothing_is_left(repository, port, tmp_path):
+    broken = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny")
+    (broken / "1" / "saved_model.pb").write_bytes(b"\xff garbage")
+    arguments = ("--version", 1, "--version", 2, "--repository", tmp_path / "models", "--port", port, "--detach")
+
+    assert_one_sentence(run(*UP, *arguments, cwd=tmp_path), "version 1 of tiny cannot be served", "--replace")
+    address.require_free(port)
+
+
+def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path):
+    log = tmp_path / "log"
+    child = process.start((sys.executable, "-c", "raise SystemExit('no such flag')"), log)
+    child.wait()
+
+    with pytest.raises(process.ServeError, match="exit code 1: no such flag"):
+        process.require_alive(child, log)
+
+
+@pytest.mark.parametrize("name", ["docker", "binary"])
+def test_backends_to_come_are_known(repository, port, name):
+    done = run(*UP, "--version", 1, "--backend", name, "--repository", repository, "--port", port)
+
+    assert_one_sentence(done, f"backend {name} is not part of this release")
+
+
+def test_the_command_line_of_a_backend_is_said_before_it_runs(tmp_path):
+    command = backends.argv("auto", tmp_path / "models.config", 8500)
+
+    assert command[1:] == ("-m", "serving.embedded", "--port=8500", f"--model_config_file={tmp_path / 'models.config'}")
+
+
+def test_wait_and_status_ask_any_server(server):
+    waited = run("serving", "wait", "--server", server, "--model", "tiny", "--version", 1, "--version", 2)
+    told = json.loads(run("serving", "status", "--server", server, "--model", "tiny", "--json").stdout)
+
+    assert waited.stdout == f"ready: tiny 1, 2 on {server}\n"
+    assert [each["state"] for each in told["versions"]] == ["AVAILABLE", "AVAILABLE"]
+
+
+def test_waiting_for_what_never_comes_ends_in_time(server):
+    done = run("serving", "wait", "--server", server, "--model", "tiny", "--version", 9, "--timeout", 1)
+
+    assert_one_sentence(done, "not ready after 1 s", "waiting for version 9")
