@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model_config import base_path, models
-from model_config.console import Commands, Failure, print_json, print_table, progress, stderr
+from model_config.console import Commands, Failure, print_json, print_table, progress
 from model_config.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _reporter(bars: Progress, model: models.Model, number: int) -> Report:
             bars.update(task, description=f"{title}: {step.name}")
             return
         bars.advance(task)
-        stderr().print(
+        bars.console.print(
             f"  {step.name:<24} {record.operations_before:>6,} to {record.operations_after:>6,} operations"
             f" {record.seconds:>6.1f} s"
         )

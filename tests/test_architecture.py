@@ -18,7 +18,8 @@ LAYERS = {
     "converters": {"model_config"},
     "clients": {"model_config"},
     "serving": {"model_config", "clients"},
-    "demo": {"model_config"},
+    # the demo types the others' commands, and imports only what draws its progress and finds a port
+    "demo": {"model_config", "serving"},
 }
 
 

@@ -108,7 +108,7 @@ def test_what_makes_no_tensor_is_refused(spoil):
     proto = OurTensor(**spoil)
     proto.tensor_shape.dim.add(size=3)
 
-    with pytest.raises(ValueError, match="tensor|buffer"):
+    with pytest.raises(ValueError, match=r"tensor|buffer"):
         tensors.decode(proto)
 
 

@@ -14,7 +14,7 @@ def header(rows: Sequence[Row]) -> list[str]:
     """The columns' names."""
     metric = rows[0]["metric"]["name"]
     first = rows[0]["version"]
-    return ["version", "recipe", "MB", "p50 ms", "p90 ms", "p99 ms", "images/s", metric, f"agreement with {first}"]
+    return ["version", "recipe", "MB", "p50 ms", "p90 ms", "p99 ms", "images/s", metric, f"agrees with {first}"]
 
 
 def cells(row: Row) -> list[str]:

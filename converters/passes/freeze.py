@@ -10,6 +10,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from converters import graphs
+from converters.quiet import quiet
 from converters.registry import register
 from model_config.errors import BuildError
 
@@ -36,7 +37,8 @@ def _operation_types(graph_def: Any) -> set[str]:
 def _frozen(source: Path, meta: Any) -> graphs.Graph:
     key, declared = graphs.signature_def(meta)
     loaded = tf.saved_model.load(str(source))  # held, as its variables end with it
-    frozen = convert_variables_to_constants_v2(loaded.signatures[key])
+    with quiet():
+        frozen = convert_variables_to_constants_v2(loaded.signatures[key])
     # both sides of a signature function are dictionaries, which TensorFlow flattens in the order of their keys
     signature = SignatureDef(method_name=declared.method_name)
     _rename(declared.inputs, frozen.inputs, signature.inputs)

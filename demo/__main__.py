@@ -1,0 +1,87 @@
+"""The main job from end to end, by the same commands that a user types."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from model_config.console import Command, stderr
+from model_config.errors import ServeError
+from serving import address
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+CACHE = Path(".cache", "demo")
+HELD_OUT = 200
+HELD_OUT_SEED = 1000  # far from the training's, so that no picture is seen twice
+USUAL_PORT = 8500
+
+_VERSIONS = ("--version", "1", "--version", "2")
+
+
+@click.command(cls=Command)
+def main() -> None:
+    """Train a small detector, build its versions, serve them, ask them, compare them."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _say("a detector of our own (trained once, then kept in .cache)")
+    from demo import shapes, train
+
+    train.ensure(CACHE)
+    shapes.write_dataset(CACHE / "held_out", HELD_OUT, HELD_OUT_SEED)
+    _say("its versions")
+    _run("converters", "build", "demo", *_VERSIONS, "--replace")
+    port = str(_port())
+    _say("a server over both")
+    with _serving(port):
+        _say("the same questions to each")
+        _run("clients", "compare", "--server", f"{address.LOCAL}:{port}", "--model", "demo", *_VERSIONS)
+    _say("next: make serve VERSION=2, or point model_config/models.yaml at a model of yours")
+
+
+@contextmanager
+def _serving(port: str) -> Iterator[None]:
+    _run("serving", "up", "--model", "demo", *_VERSIONS, "--backend", "embedded", "--port", port, "--detach")
+    try:
+        yield
+    finally:
+        _run("serving", "down", "--port", port)
+
+
+def _port() -> int:
+    """The usual port, or any free one where that is taken."""
+    try:
+        address.require_free(USUAL_PORT)
+    except ServeError:
+        return address.free_port()
+    return USUAL_PORT
+
+
+def _say(text: str) -> None:
+    stderr().print(f"\n[bold]{text}[/bold]")
+
+
+def _run(*arguments: str) -> None:
+    """Show a command and run it; when it fails it has said why, and the demo ends with its exit code."""
+    stderr().print(f"[dim]$ python -m {shlex.join(arguments)}[/dim]")
+    # in a session of its own, so that Ctrl-C comes to it once, from us, and it can clean up in peace
+    child = subprocess.Popen([sys.executable, "-m", *arguments], start_new_session=True)
+    while True:
+        try:
+            code = child.wait()
+            break
+        except KeyboardInterrupt:
+            child.send_signal(signal.SIGINT)
+    if code:
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m demo")
