@@ -14,21 +14,22 @@ from clients.tasks.detection import Detection
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw(picture: Picture, detections: Sequence[Detection], least_side: int = 0) -> Picture:
+def draw(picture: Picture, detections: Sequence[Detection], *, least_side: int = 0, scores: bool = True) -> Picture:
     """A copy of the picture with its detections, best on top; enlarged when a side is below ``least_side``."""
     factor = max(1, round(least_side / min(picture.shape[:2])))
     canvas = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    weight = max(1, round(min(canvas.shape[:2]) / 250))
+    weight = max(1, round(min(canvas.shape[:2]) / 400))
     for detection in sorted(detections, key=lambda each: each.score):
-        _draw_one(canvas, detection, factor, weight)
+        text = f"{detection.label} {detection.score:.2f}" if scores else detection.label
+        _draw_one(canvas, detection, text, factor, weight)
     return np.asarray(canvas, np.uint8)
 
 
-def _draw_one(canvas: Picture, detection: Detection, factor: int, weight: int) -> None:
+def _draw_one(canvas: Picture, detection: Detection, text: str, factor: int, weight: int) -> None:
     ymin, xmin, ymax, xmax = (round(edge * factor) for edge in detection.box)
     colour = _colour(detection.number)
     cv2.rectangle(canvas, (xmin, ymin), (xmax, ymax), colour, 2 * weight, cv2.LINE_AA)
-    text, scale = f"{detection.label} {detection.score:.2f}", 0.45 * weight
+    scale = 0.45 * weight
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, weight)
     # inside the picture, above the box where there is room
     left = max(0, min(xmin, canvas.shape[1] - width - 4))

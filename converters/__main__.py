@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from converters.build import Built
-    from converters.pipeline import Report
+    from model_config.manifest import StepRecord
 
 # TensorFlow's start-up remarks would bury our own; its errors reach us as exceptions
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -129,36 +129,36 @@ def _split(names: str | None) -> tuple[str, ...] | None:
 def _build_all(
     model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool
 ) -> tuple[list[Built], dict[int, SuiteError]]:
-    from converters.build import build as make
-
     built, failed = [], {}
     with progress() as bars:
         for number in wanted:
             try:
-                built.append(make(model, number, repository, _reporter(bars, model, number), replace=replace))
+                built.append(_build_one(bars, model, number, repository, replace))
             except SuiteError as error:  # one version's failure does not stop the others
                 failed[number] = error
     return built, failed
 
 
-def _reporter(bars: Progress, model: models.Model, number: int) -> Report:
+def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, replace: bool) -> Built:
     from converters import recipes
+    from converters.build import build as make
 
-    title = f"{model.name} {number} {model.recipe(number)}" if number in model.versions else f"{model.name} {number}"
-    total = len(recipes.RECIPES[model.recipe(number)].steps) if number in model.versions else 0
+    recipe = model.recipe(number)
+    title, total = f"{model.name} {number} {recipe}", len(recipes.find(recipe).steps)
     task = bars.add_task(title, total=total)
 
-    def report(step: Any, record: Any) -> None:
-        if record is None:
-            bars.update(task, description=f"{title}: {step.name}")
-            return
-        bars.advance(task)
-        bars.console.print(
-            f"  {step.name:<24} {record.operations_before:>6,} to {record.operations_after:>6,} operations"
-            f" {record.seconds:>6.1f} s"
-        )
+    def report(step: recipes.Step, record: StepRecord | None) -> None:
+        bars.update(task, description=f"{title}: {step.name}")
+        if record is not None:
+            bars.advance(task)
+            bars.console.print(
+                f"  {step.name:<24} {record.operations_before:>6,} to {record.operations_after:>6,} operations"
+                f" {record.seconds:>6.1f} s"
+            )
 
-    return report
+    done = make(model, number, repository, report, replace=replace)
+    bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)
+    return done
 
 
 def _print(model: models.Model, built: list[Built], as_json: bool) -> None:

@@ -53,19 +53,14 @@ def repository(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> P
 @pytest.fixture(scope="session")
 def server(repository: Path, tmp_path_factory: pytest.TempPathFactory):
     """An embedded server over both versions, in a process of its own."""
-    from serving import address, process
+    from serving import address
 
     port, folder = address.free_port(), tmp_path_factory.mktemp("serving")
     up = ("serving", "up", "--model", MODEL, "--version", 1, "--version", 2, "--repository", repository)
     done = run(*up, "--port", port, "--detach", cwd=folder)
     assert done.returncode == 0, done.stderr
     yield f"{address.LOCAL}:{port}"
-    here = os.getcwd()
-    os.chdir(folder)
-    try:
-        process.stop_noted(port)
-    finally:
-        os.chdir(here)
+    run("serving", "down", "--port", port, cwd=folder)
 
 
 @pytest.fixture

@@ -83,14 +83,14 @@ def _drawings(comparison: Comparison, picture: LabelledPicture) -> list[_Cell]:
     pixels = pictures.read(picture.path)
     recipes = {row["version"]: row["recipe"] for row in comparison.rows}
     versions = [
-        _cell(f"{number} {recipes[number]}", pixels, accuracy.shown(found[picture.id]))
+        _cell(f"{number} {recipes[number]}", pixels, accuracy.shown(found[picture.id]), scores=True)
         for number, found in comparison.found.items()
     ]
-    return [_cell("ground truth", pixels, picture.truth), *versions]
+    return [_cell("ground truth", pixels, picture.truth, scores=False), *versions]
 
 
-def _cell(caption: str, pixels: pictures.Picture, detections: Sequence[Detection]) -> _Cell:
-    drawn = drawing.draw(pixels, detections, _LEAST_SIDE)
+def _cell(caption: str, pixels: pictures.Picture, detections: Sequence[Detection], *, scores: bool) -> _Cell:
+    drawn = drawing.draw(pixels, detections, least_side=_LEAST_SIDE, scores=scores)
     data = base64.b64encode(pictures.encode(drawn, ".jpg")).decode()
-    alt = f"{caption}: " + (", ".join(f"{each.label} {each.score:.2f}" for each in detections) or "nothing")
-    return _Cell(caption, alt, f"data:image/jpeg;base64,{data}")
+    words = [f"{each.label} {each.score:.2f}" if scores else each.label for each in detections]
+    return _Cell(caption, f"{caption}: {', '.join(words) or 'nothing'}", f"data:image/jpeg;base64,{data}")

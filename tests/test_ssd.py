@@ -1,0 +1,129 @@
+"""The main job on a real COCO detector in the form of a TensorFlow 1 model-zoo export."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from command_line import run
+
+from clients import accuracy, datasets, labels, pictures
+from clients.ask import Detector
+from clients.client import Client
+from clients.tasks import detection
+from converters import sources
+from model_config import base_path
+from serving import address
+
+NAME = "ssd_mobilenet_v1_coco"
+ENDS = [f"{name}:0" for name in detection.OUTPUTS]
+# measured with TensorFlow's own JPEG decoder, whose faster arithmetic moves these by up to 0.03 from OpenCV's
+FLOAT_SCORES = [0.752, 0.676, 0.658, 0.551]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def frozen(material):
+    return material / "models" / NAME / "frozen_inference_graph.pb"
+
+
+@pytest.fixture(scope="module")
+def ssd(frozen, tmp_path_factory):
+    """Both versions, built by the command the README shows."""
+    repository = tmp_path_factory.mktemp("ssd")
+    versions = ("--version", 1, "--version", 2, "--repository", repository)
+    done = run("converters", "build", NAME, "--source", frozen, "--outputs", ",".join(ENDS), *versions)
+    assert done.returncode == 0, done.stderr
+    return repository
+
+
+@pytest.fixture(scope="module")
+def ssd_server(ssd, tmp_path_factory):
+    port, folder = address.free_port(), tmp_path_factory.mktemp("serving")
+    versions = ("--version", 1, "--version", 2, "--repository", ssd, "--port", port, "--detach")
+    done = run("serving", "up", "--model", NAME, *versions, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    yield f"{address.LOCAL}:{port}"
+    run("serving", "down", "--port", port, cwd=folder)
+
+
+@pytest.fixture(scope="module")
+def detectors(ssd_server):
+    with Client(ssd_server) as client:
+        yield {version: Detector.connect(client, NAME, version, labels.load("coco")) for version in (1, 2)}
+
+
+def test_the_signature_has_the_graphs_names_and_version_2_a_third_of_the_size(ssd):
+    versions = base_path.scan(ssd, NAME)
+
+    for version in versions.values():
+        signature = version.manifest.signatures["serving_default"]
+        assert set(signature.inputs) == {"image_tensor"}
+        assert set(signature.outputs) == set(detection.OUTPUTS)
+    assert versions[2].size_bytes <= 0.30 * versions[1].size_bytes
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_it_finds_the_people_and_draws_them(ssd_server, material, version, tmp_path):
+    image = material / "data" / "images" / "000000008021.jpg"
+    arguments = ("--server", ssd_server, "--model", NAME, "--version", version, "--image", image)
+    done = run("clients", "predict", *arguments, "--output", tmp_path / "out.jpg", "--json")
+    answer = json.loads(done.stdout)
+    people = [each for each in answer["detections"] if each["label"] == "person" and each["score"] >= 0.5]
+
+    assert (answer["model"], answer["version"]) == (NAME, version)
+    assert [each["score"] for each in people] == pytest.approx(FLOAT_SCORES, abs=0.05)
+    for each in people:
+        ymin, xmin, ymax, xmax = each["box"]
+        assert -1 <= ymin < ymax <= 481
+        assert -1 <= xmin < xmax <= 641
+    assert pictures.read(tmp_path / "out.jpg").shape == (480, 640, 3)
+
+
+@pytest.mark.parametrize("batch", [2, 8])
+@pytest.mark.parametrize("version", [1, 2])
+def test_batches_are_answered_as_their_pictures_one_by_one(detectors, material, batch, version):
+    picture = pictures.read(material / "data" / "images" / "000000008021.jpg")
+    turned = [np.roll(picture, 40 * place, axis=1) for place in range(batch)]
+    _, together = detectors[version].detect(turned, 0.3)
+    alone = [detectors[version].detect([each], 0.3)[1][0] for each in turned]
+
+    assert [[each.number for each in found] for found in together] == [[e.number for e in found] for found in alone]
+    scores = [[each.score for each in found] for found in together]
+    for one, other in zip(scores, alone):
+        assert one == pytest.approx([each.score for each in other], abs=1e-4)
+
+
+def in_process(frozen, dataset):
+    """What the frozen graph itself answers, without anything of ours between it and the pictures."""
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(sources.read_graph_def(frozen), name="")
+    found = {}
+    with tf.compat.v1.Session(graph=graph) as session:
+        for picture in dataset.pictures:
+            pixels = pictures.read(picture.path)
+            answers = dict(zip(detection.OUTPUTS, session.run(ENDS, {"image_tensor:0": pixels[None]})))
+            (found[picture.id],) = detection.decode(answers, [pixels.shape[:2]], {}, 0.0)
+    return found
+
+
+def test_average_precision_through_the_server_is_that_of_the_frozen_graph(detectors, frozen, material):
+    with contextlib.redirect_stdout(io.StringIO()):
+        dataset = datasets.load(material / "data" / "cc0_detection")
+    served = {
+        version: {picture.id: detector.detect([pictures.read(picture.path)])[1][0] for picture in dataset.pictures}
+        for version, detector in detectors.items()
+    }
+    precision = {version: accuracy.average_precision(dataset, found, "mAP") for version, found in served.items()}
+
+    assert 0.545 <= precision[1] <= 0.565
+    assert precision[1] == pytest.approx(
+        accuracy.average_precision(dataset, in_process(frozen, dataset), "mAP"), abs=1e-4
+    )
+    assert precision[2] == pytest.approx(precision[1], abs=0.01)
