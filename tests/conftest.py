@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import run
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# how fast the machine is decides nothing here
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parents[1]
 MATERIAL = Path(os.environ.get("SUITE_MATERIAL", ROOT.parent / "shared" / "material"))

@@ -96,7 +96,7 @@ def test_no_server_says_how_to_start_one(pictures):
 
 
 def test_a_deadline_is_kept(server, pictures):
-    with Client(server, timeout_s=1e-6) as client, pytest.raises(DeadlineExceeded, match="allow more time"):
+    with Client(server, timeout_s=0) as client, pytest.raises(DeadlineExceeded, match="allow more time"):
         client.predict("tiny", {"inputs": pictures[0][None]})
 
 
