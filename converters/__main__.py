@@ -56,15 +56,14 @@ def list_(as_json: bool) -> None:
 @_as_json
 def inspect(path: Path, as_json: bool) -> None:
     """Show what PATH holds: signatures, or candidate inputs and outputs, and its operations."""
-    from converters.inspect import inspect as look
+    from converters import inspect as look
 
-    found = look(path)
+    found = look.inspect(path)
     if as_json:
         print_json(found)
         return
-    for key in ("format", "inputs", "outputs", "signatures"):
-        if key in found:
-            print_table(key, (key,), [(line,) for line in _lines(found[key])])
+    header = ("signature", "side", "name", "type", "shape")
+    print_table(f"{path} ({found['format']})", header, look.ends(found), left=5)
     print_table("operations", ("operation", "count"), [(op, str(n)) for op, n in found["operations"].items()])
 
 
@@ -187,12 +186,6 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
             for r in rows
         ]
         print_table(model.name, ("version", "recipe", "state", "folder", "bytes"), words, left=4)
-
-
-def _lines(found: Any) -> list[str]:
-    if isinstance(found, dict):
-        return [f"{key}: {value}" for key, value in found.items()]
-    return [str(found)] if isinstance(found, str) else [str(each) for each in found]
 
 
 if __name__ == "__main__":

@@ -98,10 +98,11 @@ def signature_def(meta: Any) -> tuple[str, Any]:
 def signatures(folder: Path) -> dict[str, Signature]:
     """What a SavedModel takes and gives, as plain data."""
     found = meta_graph(folder).signature_def.items()
-    return {key: _plain(value) for key, value in sorted(found) if key != "__saved_model_init_op"}
+    return {key: plain(value) for key, value in sorted(found) if key != "__saved_model_init_op"}
 
 
-def _plain(signature: Any) -> Signature:
+def plain(signature: Any) -> Signature:
+    """A SignatureDef as plain data."""
     inputs, outputs = (
         {name: _tensor(info) for name, info in sorted(side.items())} for side in (signature.inputs, signature.outputs)
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 import tensorflow as tf
+from command_line import run
 
-from converters import graphs, sources
-from converters.inspect import inspect
+from converters import graphs, inspect, sources
 from model_config.errors import BadSource, UnknownName
 from model_config.models import Model
 
@@ -164,10 +165,24 @@ def test_an_unknown_format_shows_the_near_miss(saved_model):
         sources.locate(Model(name="m", source=saved_model, format="savedmodel"))
 
 
-def test_inspecting_shows_candidates_and_operations(frozen_graph, saved_model):
-    found = inspect(frozen_graph)
+def test_inspecting_a_frozen_graph_shows_what_could_be_fed_and_fetched(frozen_graph):
+    found = inspect.inspect(frozen_graph)
+    ends = list(inspect.ends(found))
 
-    assert found["inputs"] == ["image_tensor:0"]
-    assert set(OUTPUTS) <= set(found["outputs"])
+    assert ("candidates", "input", "image_tensor", "uint8", "[?, ?, ?, 3]") in ends
+    assert {name.removesuffix(":0") for name in OUTPUTS} <= {name for _, side, name, _, _ in ends if side == "output"}
     assert found["operations"]["Conv2D"] == 3
-    assert inspect(saved_model)["signatures"]["serving_default"]["inputs"]["inputs"]["dtype"] == "uint8"
+
+
+def test_inspecting_a_saved_model_shows_its_signatures(saved_model):
+    ends = list(inspect.ends(inspect.inspect(saved_model)))
+
+    assert ends[0] == ("serving_default", "input", "inputs", "uint8", "[?, ?, ?, 3]")
+
+
+def test_inspecting_prints_both(frozen_graph):
+    done = run("converters", "inspect", frozen_graph)
+
+    assert "image_tensor" in done.stdout
+    assert "CombinedNonMaxSuppression" in done.stdout
+    assert json.loads(run("converters", "inspect", frozen_graph, "--json").stdout)["format"] == "frozen_graph"
