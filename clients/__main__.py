@@ -230,8 +230,13 @@ def _detectors(client: Client, model: str, versions: tuple[int, ...], names: Map
 
 def _bars(bars: Progress, verb: str, versions: tuple[int, ...], total: int) -> Callable[[int, int], None]:
     """One progress bar a version; the result is told the version and how much more is done."""
-    tasks = {number: bars.add_task(f"{verb} version {number}", total=total) for number in versions}
-    return lambda number, more: bars.advance(tasks[number], more)
+    tasks = {number: bars.add_task(f"{verb} version {number}", total=total, start=False) for number in versions}
+
+    def advance(number: int, more: int) -> None:
+        bars.start_task(tasks[number])  # its clock starts with its own first step
+        bars.advance(tasks[number], more)
+
+    return advance
 
 
 def _command() -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from model_config.console import Command, stderr
+from model_config.console import INTERRUPTED, Command, stderr
 from model_config.errors import ServeError
 from serving import address
 
@@ -73,14 +73,17 @@ def _run(*arguments: str) -> None:
     stderr().print(f"[dim]$ python -m {shlex.join(arguments)}[/dim]")
     # in a session of its own, so that Ctrl-C comes to it once, from us, and it can clean up in peace
     child = subprocess.Popen([sys.executable, "-m", *arguments], start_new_session=True)
-    while True:
+    interrupted = False
+    while child.poll() is None:
         try:
-            code = child.wait()
-            break
+            child.wait()
         except KeyboardInterrupt:
+            interrupted = True
             child.send_signal(signal.SIGINT)
-    if code:
-        sys.exit(code)
+    if interrupted and child.returncode != INTERRUPTED:
+        raise KeyboardInterrupt  # it ended before it could say so
+    if child.returncode:
+        sys.exit(child.returncode)
 
 
 if __name__ == "__main__":
