@@ -75,6 +75,6 @@ lint: $(DONE)  ## check style and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-clean:  ## delete everything made here but models/: .venv, caches, results
-	rm -rf .venv .cache .serving results build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## delete .venv and the caches; models/ and results/ stay
+	rm -rf .venv .cache .serving build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_config import base_path, models
+from model_config import models, options
 from model_config.console import Commands, print_json, print_table, progress, stderr
 from model_config.errors import SuiteError
 
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
     from clients.pictures import Picture
     from clients.tasks.detection import Detection
 
-_server = click.option("--server", default="127.0.0.1:8500", show_default=True, help="HOST:PORT.")
-_model = click.option("--model", required=True, help="The model's name on the server.")
-_models = click.option(
-    "--models", "file", type=click.Path(path_type=Path), default=models.DEFAULT_FILE, help="models.yaml"
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 @click.group(cls=Commands)
 def main() -> None:
@@ -38,9 +31,9 @@ def main() -> None:
 
 
 @main.command()
-@_server
-@_model
-@_as_json
+@options.server
+@options.model
+@options.as_json
 def status(server: str, model: str, as_json: bool) -> None:
     """Show the versions of a model on the server and the state of each."""
     from clients import status as server_status
@@ -50,8 +43,8 @@ def status(server: str, model: str, as_json: bool) -> None:
 
 
 @main.command()
-@_server
-@_model
+@options.server
+@options.model
 @click.option("--version", type=int, help="The latest when left out.")
 @click.option(
     "--image", "images", type=click.Path(path_type=Path), multiple=True, required=True, help="May be repeated."
@@ -61,8 +54,8 @@ def status(server: str, model: str, as_json: bool) -> None:
 )
 @click.option("--min-score", default=0.3, show_default=True, help="What scores less is left out.")
 @click.option("--labels", help="A text file with one label a line, or coco, instead of what models.yaml says.")
-@_models
-@_as_json
+@options.models_file
+@options.as_json
 def predict(
     server: str,
     model: str,
@@ -118,7 +111,6 @@ def _show(path: Path, model: str, version: int, found: list[Detection]) -> None:
     print_table(f"{path}: {model} {version}", ("label", "score", "ymin", "xmin", "ymax", "xmax"), rows)
 
 
-_versions = click.option("--version", "versions", type=int, multiple=True, required=True, help="May be repeated.")
 _requests = click.option("--requests", default=1000, show_default=True, help="Requests a version.")
 _warm_up = click.option("--warm-up", default=50, show_default=True, help="Requests before them that do not count.")
 _batch = click.option("--batch", default=1, show_default=True, help="Pictures a request.")
@@ -126,9 +118,9 @@ _concurrency = click.option("--concurrency", default=1, show_default=True, help=
 
 
 @main.command()
-@_server
-@_model
-@_versions
+@options.server
+@options.model
+@options.versions
 @click.option(
     "--image", "images", type=click.Path(path_type=Path), multiple=True, required=True, help="What is asked about."
 )
@@ -136,7 +128,7 @@ _concurrency = click.option("--concurrency", default=1, show_default=True, help=
 @_warm_up
 @_batch
 @_concurrency
-@_as_json
+@options.as_json
 def bench(
     server: str,
     model: str,
@@ -164,21 +156,18 @@ def bench(
 
 
 @main.command()
-@_server
-@_model
-@_versions
+@options.server
+@options.model
+@options.versions
 @click.option("--data", type=click.Path(path_type=Path), help="A folder with COCO's instances.json and images/.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for summary.json and report.html.")
-@click.option(
-    "--repository", type=click.Path(path_type=Path), default=base_path.DEFAULT_REPOSITORY, show_default=True,
-    help="Where the versions' folders are, for their size and recipe.",
-)  # fmt: skip
+@options.repository
 @_requests
 @_warm_up
 @_batch
 @_concurrency
-@_models
-@_as_json
+@options.models_file
+@options.as_json
 def compare(
     server: str,
     model: str,

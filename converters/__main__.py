@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from model_config import base_path, models
+from model_config import models, options
 from model_config.console import Commands, Failure, print_json, print_table, progress
 from model_config.errors import SuiteError
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 # TensorFlow's start-up remarks would bury our own; its errors reach us as exceptions
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-
 
 @click.group(cls=Commands)
 def main() -> None:
@@ -30,7 +28,7 @@ def main() -> None:
 
 
 @main.command(name="list")
-@_as_json
+@options.as_json
 def list_(as_json: bool) -> None:
     """List the recipes and the passes they are made of."""
     from converters import recipes, registry
@@ -53,7 +51,7 @@ def list_(as_json: bool) -> None:
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@_as_json
+@options.as_json
 def inspect(path: Path, as_json: bool) -> None:
     """Show what PATH holds: signatures, or candidate inputs and outputs, and its operations."""
     from converters import inspect as look
@@ -78,13 +76,10 @@ def inspect(path: Path, as_json: bool) -> None:
 )
 @click.option("--inputs", help="A frozen graph's inputs, such as image_tensor:0,mask:0.")
 @click.option("--outputs", help="A frozen graph's outputs, likewise.")
-@click.option("--models", "file", type=click.Path(path_type=Path), default=models.DEFAULT_FILE, help="models.yaml")
-@click.option(
-    "--repository", type=click.Path(path_type=Path), default=base_path.DEFAULT_REPOSITORY, show_default=True,
-    help="Folder that gets one base path a model.",
-)  # fmt: skip
+@options.models_file
+@options.repository
 @click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
-@_as_json
+@options.as_json
 def build(
     name: str,
     versions: tuple[int, ...],

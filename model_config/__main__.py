@@ -6,15 +6,10 @@ from pathlib import Path
 
 import click
 
-from model_config import base_path, models, server_config
-from model_config.console import Commands, print_json, print_table
+from model_config import base_path, models, options, server_config
+from model_config.console import Commands, print_json, print_line, print_table
 from model_config.errors import SuiteError
 
-_repository = click.option(
-    "--repository", type=click.Path(path_type=Path), default=base_path.DEFAULT_REPOSITORY, show_default=True,
-    help="Folder with one base path a model.",
-)  # fmt: skip
-_versions = click.option("--version", "versions", type=int, multiple=True, required=True, help="May be repeated.")
 _labels = click.option("--label", "labels", metavar="LABEL=N", multiple=True, help="A name for a version.")
 
 
@@ -24,9 +19,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--models", "file", type=click.Path(path_type=Path), default=models.DEFAULT_FILE, help="models.yaml")
-@_repository
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@options.models_file
+@options.repository
+@options.as_json
 def show(file: Path, repository: Path, as_json: bool) -> None:
     """List the models of models.yaml and the versions built so far."""
     known = models.load(file)
@@ -40,24 +35,28 @@ def show(file: Path, repository: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("name")
-@_versions
+@options.versions
 @_labels
-@_repository
-def render(name: str, versions: tuple[int, ...], labels: tuple[str, ...], repository: Path) -> None:
+@options.repository
+@options.as_json
+def render(name: str, versions: tuple[int, ...], labels: tuple[str, ...], repository: Path, as_json: bool) -> None:
     """Print the model config that serves these versions of NAME."""
     served = server_config.choose(repository, name, versions, _parsed(labels))
-    click.echo(server_config.render([served]), nl=False)
+    config = server_config.render([served])
+    print_line(config.rstrip(), {"config": config}, as_json)
 
 
 @main.command()
 @click.argument("name")
-@_versions
+@options.versions
 @_labels
-@_repository
-def use(name: str, versions: tuple[int, ...], labels: tuple[str, ...], repository: Path) -> None:
+@options.repository
+@options.as_json
+def use(name: str, versions: tuple[int, ...], labels: tuple[str, ...], repository: Path, as_json: bool) -> None:
     """Write the model config that serves these versions of NAME, and print its path."""
     served = server_config.choose(repository, name, versions, _parsed(labels))
-    click.echo(server_config.write([served], repository))
+    path = server_config.write([served], repository)
+    print_line(str(path), {"path": str(path)}, as_json)
 
 
 def _parsed(labels: tuple[str, ...]) -> dict[str, int]:

@@ -83,6 +83,14 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, default=str))
 
 
+def print_line(text: str, value: Any, as_json: bool) -> None:
+    """A result that is one line for people, or the same as JSON."""
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(text)
+
+
 def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> None:
     """A result for people on stdout; the first ``left`` columns are words, the others numbers."""
     from rich.box import SIMPLE_HEAD

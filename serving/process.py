@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from model_config.errors import ServeError
+from serving.address import LOCAL
 
 STATE_FOLDER = Path(".serving")
 _STOP_S = 15.0
@@ -21,13 +22,18 @@ _LOG_LINES = 5
 
 @dataclass(frozen=True)
 class Running:
-    """A server that was left running."""
+    """A server that runs; ``log`` is where its words go."""
 
     pid: int
     port: int
     model: str
     versions: tuple[int, ...]
     log: str
+
+    @property
+    def server(self) -> str:
+        """Where it answers, HOST:PORT."""
+        return f"{LOCAL}:{self.port}"
 
 
 def start(argv: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
