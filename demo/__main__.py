@@ -30,7 +30,8 @@ _VERSIONS = ("--version", "1", "--version", "2")
 @click.command(cls=Command)
 def main() -> None:
     """Train a small detector, build its versions, serve them, ask them, compare them."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: in the background of a script it is ignored
+        signal.signal(number, signal.default_int_handler)
     _say("a detector of our own (trained once, then kept in .cache)")
     from demo import shapes, train
 

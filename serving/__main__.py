@@ -47,8 +47,7 @@ def up(
     address.require_free(port)
     config = server_config.write([server_config.choose(repository, model, versions, {})], repository)
     log = process.STATE_FOLDER / f"{port}.log"
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a supervisor or a closed terminal ends us as Ctrl-C does
-        signal.signal(number, signal.default_int_handler)
+    _end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     child = process.start(backends.argv(backend, config, port), log)
     running = process.Running(child.pid, port, model, versions, str(log))
     with process.stopped_on_error(child):
@@ -63,6 +62,13 @@ def up(
 def _print_ready(running: process.Running, stop: str, as_json: bool) -> None:
     what = f"{running.model} {', '.join(map(str, running.versions))} on {running.server}"
     print_line(f"ready: {what} (log: {running.log}; stop with: {stop})", asdict(running), as_json)
+
+
+def _end_as_by_ctrl_c(*signals: signal.Signals) -> None:
+    """A supervisor's stop or a closed terminal must not leave the server behind; what nohup ignores stays ignored."""
+    for number in signals:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _stay(running: process.Running, child: subprocess.Popen[bytes], as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from command_line import run
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# started in the background of a script we ignore Ctrl-C, and so would every program the tests interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # how fast the machine is decides nothing here
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
