@@ -102,7 +102,7 @@ def build(
     built, failed = _build_all(model, wanted, repository, replace)
     _print(model, built, as_json)
     if failed:
-        raise Failure("; ".join(f"version {number}: {error}" for number, error in failed.items()))
+        raise Failure(_told(failed))
 
 
 def _model(name: str, file: Path, given: dict[str, Any]) -> models.Model:
@@ -153,6 +153,14 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
     done = make(model, number, repository, report, replace=replace)
     bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)
     return done
+
+
+def _told(failed: dict[int, SuiteError]) -> str:
+    """Every reason once, with the versions it stopped."""
+    reasons: dict[str, list[int]] = {}
+    for number, error in failed.items():
+        reasons.setdefault(str(error), []).append(number)
+    return "; ".join(f"version {', '.join(map(str, numbers))}: {reason}" for reason, numbers in reasons.items())
 
 
 def _print(model: models.Model, built: list[Built], as_json: bool) -> None:

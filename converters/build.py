@@ -72,6 +72,7 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report) -> manifest.Manifes
     start = time.perf_counter()
     loaded, servable = draft / "0-source", draft / RESULT
     plan.source.load(loaded)
+    graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
     steps = pipeline.run(plan.recipe.steps, loaded, servable, report)
     _check(loaded, servable)
     record = _manifest(plan, steps, servable, time.perf_counter() - start)
@@ -81,7 +82,7 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report) -> manifest.Manifes
 
 def _check(source: Path, servable: Path) -> None:
     """Refuse to publish what a server could not load or what takes and gives something else than the source."""
-    graphs.imported(graphs.meta_graph(servable).graph_def)
+    graphs.require_loadable(servable)
     wanted, key = graphs.signatures(source), graphs.signature_def(graphs.meta_graph(source))[0]
     if graphs.signatures(servable)[key] != wanted[key]:
         raise BuildError(f"the passes changed signature {key}; this is a defect of the recipe, nothing was published")

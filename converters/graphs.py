@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from converters.quiet import quiet
 from model_config.errors import BadSource, SuiteError
 from model_config.manifest import Signature, Tensor
 
@@ -150,6 +151,16 @@ def _alias(tensor: str) -> str:
 def _info(tensor: Any) -> Any:
     shape = tensor.shape.as_proto()
     return TensorInfo(name=tensor.name, dtype=tensor.dtype.as_datatype_enum, tensor_shape=shape)
+
+
+def require_loadable(folder: Path) -> None:
+    """Load a SavedModel as a server does, variables and initialization included; BadSource when that fails."""
+    graph = tf.Graph()
+    try:
+        with graph.as_default(), tf.compat.v1.Session(graph=graph) as session, quiet():
+            tf.compat.v1.saved_model.load(session, [SERVING_TAG], str(folder))
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
 
 
 def write(graph: Graph, folder: Path) -> None:

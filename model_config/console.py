@@ -25,7 +25,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         """Keep the sentence and the exit code."""
-        super().__init__(message)
+        super().__init__(" ".join(message.split()))  # one line, whatever TensorFlow's texts bring
         self.exit_code = exit_code  # type: ignore[misc]  # click reads it from here
 
     def show(self, file: Any = None) -> None:

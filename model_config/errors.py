@@ -32,7 +32,7 @@ class ServeError(SuiteError):
 
 def near_miss(name: object, known: Iterable[object]) -> str:
     """What to put behind "there is no such thing": the likely spelling, or all there is."""
-    names = [str(each) for each in known]
+    names = list(dict.fromkeys(str(each) for each in known))
     close = difflib.get_close_matches(str(name), names, n=2, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(repr(each) for each in close) + "?"

@@ -107,6 +107,16 @@ def test_a_damaged_source_leaves_nothing_visible(frozen_graph, tmp_path):
     assert visible(tmp_path / "models") == []
 
 
+def test_damaged_variables_are_found_before_anything_is_published(saved_model, tmp_path):
+    copy = shutil.copytree(saved_model, tmp_path / "copy")
+    data = next((copy / "variables").glob("*.data*"))
+    data.write_bytes(data.read_bytes()[:1000])
+    done = run(*BUILD, "--source", copy, "--version", 1, "--version", 2, "--repository", tmp_path / "models")
+
+    assert_one_sentence(done, "version 1, 2: ", "cannot load the model")
+    assert visible(tmp_path / "models") == []
+
+
 def test_a_repository_that_cannot_be_written_is_named(saved_model, tmp_path):
     (tmp_path / "models").write_text("a file where the folder should be")
     done = run(*BUILD, "--source", saved_model, "--version", 1, "--repository", tmp_path / "models")
