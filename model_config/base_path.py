@@ -8,8 +8,6 @@ from pathlib import Path
 from model_config import manifest
 from model_config.errors import UnknownName, near_miss
 
-DEFAULT_REPOSITORY = Path("models")
-
 
 @dataclass(frozen=True)
 class Version:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from model_config import options, server_config
+from model_config import options
 from model_config.console import Commands, print_json, print_line, stderr
 from serving import address, backends, process
 from serving.signals import stop_signal
@@ -46,6 +46,8 @@ def up(
     as_json: bool,
 ) -> None:
     """Serve versions of a model, until Ctrl-C unless detached."""
+    from model_config import server_config
+
     address.require_free(port)
     config = server_config.write([server_config.choose(repository, model, versions, {})], repository)
     log = process.STATE_FOLDER / f"{port}.log"
