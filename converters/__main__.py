@@ -149,6 +149,8 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
                 f"  {step.name:<24} {record.operations_before:>6,} to {record.operations_after:>6,} operations"
                 f" {record.seconds:>6.1f} s"
             )
+            for sentence in record.remarks:
+                bars.console.print(f"    {sentence}", highlight=False, markup=False, soft_wrap=True)
 
     done = make(model, number, repository, report, replace=replace)
     bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)

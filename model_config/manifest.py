@@ -35,13 +35,14 @@ class Signature(_Frozen):
 
 
 class StepRecord(_Frozen):
-    """One pass as it ran: operations before and after, wall time in seconds."""
+    """One pass as it ran: operations before and after, wall time in seconds, what it had to say."""
 
     name: str
     params: Mapping[str, str]
     operations_before: int
     operations_after: int
     seconds: float
+    remarks: tuple[str, ...] = ()
 
 
 class Source(_Frozen):

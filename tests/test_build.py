@@ -67,12 +67,10 @@ def test_a_failed_version_does_not_stop_the_others(saved_model, tmp_path):
     assert visible(tmp_path) == ["1"]
 
 
-@pytest.mark.parametrize(
-    ("number", "words"), [(3, "quantized_nodes"), (5, "trt_int8"), (6, "trt_fp32"), (7, "optimized")]
-)
+@pytest.mark.parametrize(("number", "words"), [(3, "quantized_nodes"), (5, "trt_int8"), (6, "trt_fp32")])
 def test_recipes_to_come_are_known_and_say_what_they_need(number, words):
     with pytest.raises(BuildError, match=f"{words}.*it needs"):
-        recipes.find({3: "quantized_nodes", 5: "trt_int8", 6: "trt_fp32", 7: "optimized"}[number])
+        recipes.find({3: "quantized_nodes", 5: "trt_int8", 6: "trt_fp32"}[number])
 
 
 def test_an_unknown_recipe_shows_the_near_miss():
