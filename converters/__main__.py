@@ -79,6 +79,7 @@ def inspect(path: Path, as_json: bool) -> None:
 @options.models_file
 @options.repository
 @click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
+@click.option("--force", is_flag=True, help="Build anew a version although it was made from the same.")
 @options.as_json
 def build(
     name: str,
@@ -90,6 +91,7 @@ def build(
     file: Path,
     repository: Path,
     replace: bool,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Build versions of the model NAME.
@@ -99,7 +101,7 @@ def build(
     given = {"source": source, "format": format_, "inputs": _split(inputs), "outputs": _split(outputs)}
     model = _model(name, file, {key: value for key, value in given.items() if value is not None})
     wanted = versions or tuple(model.versions)
-    built, failed = _build_all(model, wanted, repository, replace)
+    built, failed = _build_all(model, wanted, repository, replace, force)
     _print(model, built, as_json)
     if failed:
         raise Failure(_told(failed))
@@ -121,19 +123,19 @@ def _split(names: str | None) -> tuple[str, ...] | None:
 
 
 def _build_all(
-    model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool
+    model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool, force: bool
 ) -> tuple[list[Built], dict[int, SuiteError]]:
     built, failed = [], {}
     with progress() as bars:
         for number in wanted:
             try:
-                built.append(_build_one(bars, model, number, repository, replace))
+                built.append(_build_one(bars, model, number, repository, replace, force))
             except SuiteError as error:  # one version's failure does not stop the others
                 failed[number] = error
     return built, failed
 
 
-def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, replace: bool) -> Built:
+def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, replace: bool, force: bool) -> Built:
     from converters import recipes
     from converters.build import build as make
 
@@ -152,7 +154,7 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
             for sentence in record.remarks:
                 bars.console.print(f"    {sentence}", highlight=False, markup=False, soft_wrap=True)
 
-    done = make(model, number, repository, report, replace=replace)
+    done = make(model, number, repository, report, replace=replace, force=force)
     bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)
     return done
 
