@@ -42,8 +42,7 @@ class _Plan:
     def key(self) -> str:
         """Equal for builds that must give the same result."""
         steps = [(step.name, dict(step.params)) for step in self.recipe.steps]
-        ends = (self.source.format, self.source.inputs, self.source.outputs)
-        return hashlib.sha256(json.dumps([self.sha256, ends, steps, _tools()]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.sha256, self.source.choices, steps, _tools()]).encode()).hexdigest()
 
 
 def build(model: Model, number: int, repository: Path, report: pipeline.Report, *, replace: bool = False) -> Built:
@@ -71,19 +70,19 @@ def build(model: Model, number: int, repository: Path, report: pipeline.Report, 
 def _make(plan: _Plan, draft: Path, report: pipeline.Report) -> manifest.Manifest:
     start = time.perf_counter()
     loaded, servable = draft / "0-source", draft / RESULT
-    plan.source.load(loaded)
+    plan.source.load(loaded, whole=plan.recipe.keeps_all)
     graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
     steps = pipeline.run(plan.recipe.steps, loaded, servable, report)
-    _check(loaded, servable)
+    _check(loaded, servable, plan.source.signature)
     record = _manifest(plan, steps, servable, time.perf_counter() - start)
     manifest.write(record, servable)
     return record
 
 
-def _check(source: Path, servable: Path) -> None:
+def _check(source: Path, servable: Path, chosen: str | None) -> None:
     """Refuse to publish what a server could not load or what takes and gives something else than the source."""
     graphs.require_loadable(servable)
-    wanted, key = graphs.signatures(source), graphs.signature_def(graphs.meta_graph(source))[0]
+    wanted, key = graphs.signatures(source), graphs.signature_def(graphs.meta_graph(source), chosen)[0]
     if graphs.signatures(servable)[key] != wanted[key]:
         raise BuildError(f"the passes changed signature {key}; this is a defect of the recipe, nothing was published")
 
