@@ -45,8 +45,7 @@ class _Plan:
     def key(self) -> str:
         """Equal for builds that must give the same result."""
         steps = [(step.name, dict(step.params)) for step in self.recipe.steps]
-        ends = (self.source.format, self.source.inputs, self.source.outputs)
-        told = [self.sha256, ends, steps, self.model.batch_sizes, _tools()]
+        told = [self.sha256, self.source.choices, steps, self.model.batch_sizes, _tools()]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -103,11 +102,11 @@ def _there(plan: _Plan, repository: Path, replace: bool, force: bool) -> Built |
 def _make(plan: _Plan, draft: Path, report: pipeline.Report, ask: checks.Ask) -> manifest.Manifest:
     start = time.perf_counter()
     loaded, servable = draft / _SOURCE, draft / RESULT
-    plan.source.load(loaded)
+    plan.source.load(loaded, whole=plan.recipe.keeps_all)
     _make_writable(loaded)
     graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
     steps = pipeline.run(plan.recipe.steps, loaded, servable, report)
-    key = graphs.signature_def(graphs.meta_graph(loaded))[0]
+    key = graphs.signature_def(graphs.meta_graph(loaded), plan.source.signature)[0]
     _require_signature(loaded, servable, key)
     converted = time.perf_counter()
     found = checks.check(servable, loaded, key, plan.model, ask)

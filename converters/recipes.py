@@ -26,6 +26,11 @@ class Recipe:
     steps: tuple[Step, ...] = ()
     needs: str | None = None
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether every graph and signature of the model stays, as it is only copied."""
+        return all(step.name == "copy" for step in self.steps)
+
 
 _TF_TRT: Final = "the TF-TRT pass, which is not part of this release"
 

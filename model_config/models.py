@@ -47,9 +47,17 @@ class Model(_Frozen):
     name: Name
     source: Optional[Path] = None
     format: Optional[str] = None
-    # tensors of a frozen graph, such as image_tensor:0; a SavedModel brings its own signature
+    # tensors of a frozen graph or checkpoint, such as image_tensor:0; other formats bring their own signature
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    # placeholders of a frozen graph or checkpoint that become constants, such as phase_train:0: false
+    set: Mapping[str, Any] = Field(default={})
+    # which graph of a SavedModel, and which of its signatures; servers load the tag serve
+    tags: tuple[str, ...] = ()
+    signature: Optional[str] = None
+    # a Keras file's Lambda layers may run; a Python file defines the layers that are not Keras's own
+    allow_lambda: bool = False
+    custom_objects: Optional[Path] = None
     versions: Mapping[Positive, str] = Field(default=DEFAULT_VERSIONS, min_length=1)
     batch_sizes: tuple[Positive, ...] = (1,)
     task: Task = Task()
