@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+import tensorflow as tf
 from command_line import assert_one_sentence, run
 
 from converters import recipes, verify
@@ -286,14 +287,18 @@ while killed < attempts:
     ended = os.waitpid(child, 0)[1]
     print(json.dumps([number, ended, state()]), flush=True)
     killed += ended == signal.SIGKILL  # the others were done before
-    if killed % 20 >= 18:  # whatever was left behind, the next build works
+    if killed % 25 == 0:  # whatever was left behind, the next build works
         assert os.waitpid(start(number), 0)[1] == 0
 """
 
 
 @pytest.mark.slow
-def test_killed_at_200_random_moments_a_version_is_whole_or_absent(saved_model, tmp_path):
-    command = [sys.executable, "-c", KILLED, saved_model, tmp_path, "200"]
+def test_killed_at_200_random_moments_a_version_is_whole_or_absent(tmp_path):
+    source = tmp_path / "product.pb"
+    with tf.Graph().as_default() as graph:
+        tf.matmul(tf.compat.v1.placeholder(tf.float32, [None, 3], "x"), tf.ones([3, 2]), name="y")
+    source.write_bytes(graph.as_graph_def().SerializeToString())
+    command = [sys.executable, "-c", KILLED, source, tmp_path, "200"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     first, *killed = map(json.loads, done.stdout.splitlines())
     wanted = {number: set(files) for number, files in first[2].items()}
@@ -306,6 +311,6 @@ def test_killed_at_200_random_moments_a_version_is_whole_or_absent(saved_model, 
             assert all(files[name] == first[2][version][name] for name in files if not name.endswith("servable.json"))
     # the lock and the draft of the last one killed are what the next build finds
     for number in (1, 2):
-        arguments = (*BUILD, "--source", saved_model, "--version", number, "--repository", tmp_path, "--force")
+        arguments = (*BUILD, "--source", source, "--version", number, "--repository", tmp_path, "--force")
         assert run(*arguments).returncode == 0
     assert hidden(tmp_path) == []
