@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,6 +176,8 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
             "seconds": each.manifest.seconds,
             "fresh": each.fresh,
             "path": str(each.version.path),
+            "differences": each.manifest.differences,
+            "remarks": each.manifest.remarks,
         }
         for each in built
     ]
@@ -188,10 +191,22 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
                 "built" if r["fresh"] else "unchanged",
                 str(r["path"]),
                 f"{r['size_bytes']:,}",
+                _largest(each.manifest.differences),
             )
-            for r in rows
+            for r, each in zip(rows, built)
         ]
-        print_table(model.name, ("version", "recipe", "state", "folder", "bytes"), words, left=4)
+        header = ("version", "recipe", "state", "folder", "bytes", "differs by at most")
+        print_table(model.name, header, words, left=4)
+        for each in built:
+            for remark in each.manifest.remarks:
+                click.echo(f"version {each.version.number}: {remark}", err=True)
+
+
+def _largest(differences: Mapping[str, float]) -> str:
+    if not differences:
+        return "not compared"
+    name = max(differences, key=lambda output: differences[output])
+    return f"{differences[name]:.3g} in {name}" if differences[name] else "none"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
+_INTERRUPTED = "interrupted; nothing half done is left, run it again when you like"
 _DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -43,7 +44,11 @@ class _OneSentence(click.Command):
         except SuiteError as error:
             raise Failure(str(error)) from error
         except KeyboardInterrupt:
-            raise Failure("interrupted; nothing half done is left, run it again when you like", INTERRUPTED) from None
+            raise Failure(_INTERRUPTED, INTERRUPTED) from None
+        except ImportError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # it came while a C++ library was being loaded
+                raise Failure(_INTERRUPTED, INTERRUPTED) from None
+            raise
         except OSError as error:
             if error.errno in _DISK and error.filename is not None:
                 raise Failure(f"cannot write {error.filename}: {_reason(error)}") from error

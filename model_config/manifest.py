@@ -109,10 +109,13 @@ class Manifest(_Frozen):
     checks: tuple[Check, ...] = ()
 
     @property
-    def largest_difference(self) -> Optional[float]:
-        """The farthest any answer was from the source model's; None where none could be compared."""
-        outputs = (output for check in self.checks for output in check.outputs.values())
-        return max((each.largest_difference for each in outputs if each.largest_difference is not None), default=None)
+    def differences(self) -> dict[str, float]:
+        """How far each output was from the source model's at most, as far as it could be compared."""
+        farthest: dict[str, float] = {}
+        for name, output in (each for check in self.checks for each in check.outputs.items()):
+            if output.largest_difference is not None:
+                farthest[name] = max(farthest.get(name, 0.0), output.largest_difference)
+        return farthest
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -81,8 +82,25 @@ def test_every_declared_batch_size_is_asked_with_the_models_own_pictures(reposit
 def test_the_model_as_it_came_differs_by_nothing_and_8_bit_weights_by_little(repository):
     first, second = (version.manifest for version in base_path.scan(repository, "tiny").values())
 
-    assert first.largest_difference == 0
+    assert set(first.differences.values()) == {0}
     assert all(0 < check.outputs["detection_scores"].largest_difference < 0.05 for check in second.checks)
+
+
+def test_the_build_tells_the_largest_difference_and_what_was_not_asked(tmp_path):
+    doubled = save(tmp_path / "doubled", lambda x: {"y": x * 2.0, "z": x}, X)
+    echo = save(tmp_path / "echo", lambda s: {"echo": s}, tf.TensorSpec([None], tf.string, name="s"))
+    build = ("converters", "build", "m", "--version", 1, "--repository")
+    known = run(*build, tmp_path / "known", "--source", doubled, "--version", 2)
+    unknown = run(*build, tmp_path / "unknown", "--source", echo)
+    as_json = json.loads(run(*build, tmp_path / "unknown", "--source", echo, "--json").stdout)
+
+    assert [line.split()[-1] for line in known.stdout.splitlines() if "built" in line] == ["none", "none"]
+    assert "not compared" in unknown.stdout
+    assert "version 1: the graph does not show what the strings of s hold" in unknown.stderr
+    assert as_json["versions"][0]["differences"] == {}
+    assert as_json["versions"][0]["remarks"] == [
+        "the graph does not show what the strings of s hold, so none were sent"
+    ]
 
 
 def test_differences_are_those_of_the_answers(doubled, tmp_path):
