@@ -22,6 +22,7 @@ _PICTURES: Final = 4
 _ROUNDS: Final = 3
 _SEED: Final = 2
 _ALIKE: Final = 1e-5
+_NEEDED: Final = ("boxes", "scores", "window")
 _WAYS: Final = [(prune, relative) for relative in (False, True) for prune in (True, False)]
 
 
@@ -66,14 +67,14 @@ def explain(graph: Graph, detector: DetectorLoop, results: Sequence[str], candid
         inputs = _inputs(trial, detector)
         # so few anchors score at all that leaving out the others changes nothing
         seen = _observed(trial, inputs, results, candidates, limits.score)
-        shapes = {name: _shape(trial.tensor(name).shape, value.shape) for name, value in inputs.values.items()}
+        specs = {name: _spec(trial.tensor(name), value.shape) for name, value in inputs.values.items()}
     rows = {answer.shape[1] for answer in seen.answers if answer.ndim > 1}
     if len(rows) != 1:
         raise Unlike("its results differ in their number of rows")
     plain = Suppression(limits.iou, limits.score, limits.per_class, rows.pop(), candidates)
     for clip, window in _clips(detector, inputs):
-        given = {"given_boxes": inputs.boxes, "given_scores": inputs.scores, **window}
-        found = _explained(replace(plain, clip=clip), given, seen, shapes)
+        given = {"boxes": inputs.boxes, "scores": inputs.scores, **window, **_properties(inputs)}
+        found = _explained(replace(plain, clip=clip), given, seen, specs)
         if found:
             return found
     raise Unlike("CombinedNonMaxSuppression does not answer drawn boxes as it does, wherever boxes are cut off")
@@ -102,14 +103,22 @@ def _run(trial: Trial, names: Sequence[str], instead: Mapping[str, Any]) -> list
         raise Unlike(f"it does not answer drawn pictures ({error.message.splitlines()[0]})") from error
 
 
-def _shape(known: Any, size: Sequence[int]) -> list[int | None]:
-    """Any number of pictures, as many anchors as are known, and the rest as it was seen."""
-    anchors = [None] * len(size) if known.rank is None else known.as_list()
-    return [None, *anchors[1:2], *size[2:]]
+def _spec(tensor: Any, size: Sequence[int]) -> tuple[Any, list[int | None]]:
+    """A tensor's type and shape: any number of pictures, as many anchors as are known, and the rest as it was seen."""
+    anchors = [None] * len(size) if tensor.shape.rank is None else tensor.shape.as_list()
+    return tensor.dtype, [None, *anchors[1:2], *size[2:]]
+
+
+def _properties(inputs: _Inputs) -> dict[str, str]:
+    """What else the loop gets of each anchor and may answer of the kept ones."""
+    anchors, known = inputs.values[inputs.scores].shape[:2], {inputs.boxes, inputs.scores}
+    others = [name for name, value in inputs.values.items() if name not in known and value.shape[:2] == anchors]
+    return {f"property_{place}": name for place, name in enumerate(others)}
 
 
 def _observed(trial: Trial, inputs: _Inputs, results: Sequence[str], hot: int, threshold: float) -> _Observed:
-    boxes, scores, windows = inputs.values[inputs.boxes], inputs.values[inputs.scores], _windows(inputs)
+    boxes, scores = inputs.values[inputs.boxes], inputs.values[inputs.scores]
+    windows, beside = _windows(inputs), [*_windows(inputs), *_properties(inputs).values()]
     draw, batch = np.random.default_rng(_SEED), len(boxes)
     pictures = max(_PICTURES, batch) * _ROUNDS
     largest = max([1.0, *(float(np.abs(inputs.values[each]).max()) for each in windows)])
@@ -121,9 +130,9 @@ def _observed(trial: Trial, inputs: _Inputs, results: Sequence[str], hot: int, t
     rounds = []
     for start in range(0, pictures, batch):
         instead = {name: value[start : start + batch] for name, value in given.items()}
-        rounds.append(_run(trial, [*results, *windows], instead))
+        rounds.append(_run(trial, [*results, *beside], instead))
     answers = [np.concatenate(each) for each in zip(*rounds)]
-    return _Observed({**given, **dict(zip(windows, answers[len(results) :]))}, answers[: len(results)])
+    return _Observed({**given, **dict(zip(beside, answers[len(results) :]))}, answers[: len(results)])
 
 
 def _windows(inputs: _Inputs) -> list[str]:
@@ -138,16 +147,14 @@ def _clips(detector: DetectorLoop, inputs: _Inputs) -> Iterator[tuple[Clip | Non
     for constants in detector.windows():
         yield from ((Clip(constants, when, *way), {}) for way in _WAYS)
     for window in _windows(inputs):
-        yield from ((Clip(None, when, *way), {"given_window": window}) for way in _WAYS)
+        yield from ((Clip(None, when, *way), {"window": window}) for way in _WAYS)
 
 
 def _explained(
-    rule: Suppression, given: Mapping[str, str], seen: _Observed, shapes: Mapping[str, Any]
+    rule: Suppression, given: Mapping[str, str], seen: _Observed, specs: Mapping[str, Any]
 ) -> Explanation | None:
     """What the loop does if the rule explains it: with the numbers of its classes and its padding as answered."""
-    sizes = {name: shapes[tensor] for name, tensor in given.items()}
-    fed = {name: seen.given[tensor] for name, tensor in given.items()}
-    kept = _kept(built(rule, sizes, {}), fed)
+    kept = _kept(rule, given, seen, specs)
     known = [_role(kept, answer) for answer in seen.answers]
     roles = [role for role in known if role]
     if len(roles) < len(known):
@@ -155,16 +162,22 @@ def _explained(
     padding = {role: _padding(kept, answer) for role, answer in zip(roles, seen.answers) if role != "count"}
     shift = next((_shift(kept, answer) for role, answer in zip(roles, seen.answers) if role == "classes"), 0.0)
     rule = replace(rule, first_class=shift, padding=padding)
-    graph = built(rule, sizes, {role: answer.dtype for role, answer in zip(roles, seen.answers)})
-    kept = _kept(graph, fed)
+    given = {name: tensor for name, tensor in given.items() if name in (*_NEEDED, *roles)}
+    types = {role: answer.dtype for role, answer in zip(roles, seen.answers)}
+    kept = _kept(rule, given, seen, specs)
     same = all(np.allclose(kept[role], answer, atol=_ALIKE) for role, answer in zip(roles, seen.answers))
-    return Explanation(rule, graph, given, roles) if same else None
+    graph = built(rule, {name: specs[tensor] for name, tensor in given.items()}, types)
+    return (
+        Explanation(rule, graph, {f"given_{name}": tensor for name, tensor in given.items()}, roles) if same else None
+    )
 
 
-def _kept(graph: Any, fed: Mapping[str, Any]) -> dict[str, Any]:
+def _kept(rule: Suppression, given: Mapping[str, str], seen: _Observed, specs: Mapping[str, Any]) -> dict[str, Any]:
+    graph = built(rule, {name: specs[tensor] for name, tensor in given.items()}, {})
+    roles = [*ROLES, *(name for name in given if name not in _NEEDED)]
     with tf.compat.v1.Session(graph=graph) as session:
-        values = session.run([f"{role}:0" for role in ROLES], {f"{name}:0": value for name, value in fed.items()})
-    return dict(zip(ROLES, values))
+        fed = {f"given_{name}:0": seen.given[tensor] for name, tensor in given.items()}
+        return dict(zip(roles, session.run([f"{role}:0" for role in roles], fed)))
 
 
 def _valid(kept: Mapping[str, Any]) -> Any:
@@ -174,10 +187,10 @@ def _valid(kept: Mapping[str, Any]) -> Any:
 def _role(kept: Mapping[str, Any], answer: Any) -> str | None:
     """Which of the kept boxes' properties an answer of the loop is."""
     valid = _valid(kept)
-    for role in ROLES:
-        if answer.shape == kept[role].shape:
+    for role, values in kept.items():
+        if answer.shape == values.shape:
             rows = ... if role == "count" else valid
-            there = kept[role][rows] + (_shift(kept, answer) if role == "classes" else 0.0)
+            there = values[rows] + (_shift(kept, answer) if role == "classes" else 0.0)
             if np.allclose(answer[rows], there, atol=_ALIKE):
                 return role
     return None

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 ROLES: Final = ("boxes", "scores", "classes", "count")
 _NOTHING: Final = float("-inf")
+_CLASSES_EACH: Final = 4
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Suppression:
         score: so are boxes that score no more than this.
         per_class: how many are kept of one class.
         total: how many are kept, and rows answered.
-        candidates: how many anchors are looked at, those with the best scores. Whatever scores more than
-            the last of them is as it would be without this limit, as only better boxes can suppress it.
+        candidates: how many anchors are looked at, those with the best scores, and on average in four of their
+            classes. Whatever scores more than the last of them is as it would be without this limit, as only
+            better boxes can suppress it.
         first_class: the number of the first class.
         padding: what stands in the rows that hold no box, by role.
     """
@@ -64,23 +66,37 @@ class Suppression:
         return f"IoU {self.iou:.4g}, score {self.score:.4g}, {limits}, classes from {self.first_class:g}, {clip}"
 
 
-def suppress(rule: Suppression, boxes: Any, scores: Any, window: Any = None) -> dict[str, Any]:
-    """The kept boxes by role, of ``boxes`` [batch, anchors, (classes,) 4] and ``scores`` [batch, anchors, classes].
+def suppress(rule: Suppression, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The kept boxes by role.
 
-    ``window`` is [batch, 4], needed where the rule cuts boxes off and does not say where.
+    Args:
+        rule: which boxes are kept.
+        given: ``boxes`` [batch, anchors, (classes,) 4]; ``scores`` [batch, anchors, classes]; ``window`` [batch, 4]
+            where the rule cuts boxes off and does not say where; and under any other name a further property of
+            the anchors [batch, anchors, ...], which is answered for the kept boxes under that name.
     """
+    given = dict(given)
+    boxes, scores, window = given.pop("boxes"), given.pop("scores"), given.pop("window", None)
     boxes = boxes[:, :, tf.newaxis] if boxes.shape.rank == 3 else boxes
     after = rule.clip is not None and rule.clip.when == "after"
     if rule.clip and not after:
         boxes, scores = _clipped(rule.clip, boxes, scores, window)
-    boxes, scores = _best_anchors(boxes, scores, rule.candidates)
+    anchors = _best_anchors(scores, rule.candidates)
+    boxes, scores = (tf.gather(each, anchors, batch_dims=1) for each in (boxes, scores))
+    scores = _best_only(scores, rule.candidates * _CLASSES_EACH)
     # nothing is left out yet if something may be lost by cutting off
-    total = rule.per_class * scores.shape[-1] if after else rule.total
+    total = max(rule.total, rule.per_class * scores.shape[-1]) if after else rule.total
     found = tf.image.combined_non_max_suppression(
         boxes, scores, rule.per_class, total, rule.iou, rule.score, clip_boxes=False
     )
     kept = dict(zip(ROLES, found))
-    return _padded(rule, _cut_off(rule, kept, window) if after else kept)
+    best = kept
+    if after:
+        best, kept = _cut_off(rule, kept, window)
+    if given:
+        anchors = tf.gather(anchors, _places(best, boxes, scores), batch_dims=1)
+        kept |= {name: tf.gather(each, anchors, batch_dims=1) for name, each in given.items()}
+    return _padded(rule, kept)
 
 
 def _clipped(clip: Clip, boxes: Any, scores: Any, window: Any) -> tuple[Any, Any]:
@@ -99,26 +115,43 @@ def _clipped(clip: Clip, boxes: Any, scores: Any, window: Any) -> tuple[Any, Any
     return boxes, scores
 
 
-def _best_anchors(boxes: Any, scores: Any, candidates: int) -> tuple[Any, Any]:
-    anchors = scores.shape[1] if scores.shape[1] is not None else tf.shape(scores)[1]
-    count = tf.minimum(candidates, anchors) if tf.is_tensor(anchors) else min(candidates, anchors)
+def _best_anchors(scores: Any, candidates: int) -> Any:
+    anchors = scores.shape[1]
+    count = min(candidates, anchors) if anchors else tf.minimum(candidates, tf.shape(scores)[1])
     best = tf.math.top_k(tf.reduce_max(scores, -1), count, sorted=False).indices
     # in the order they came in, which decides between equal scores
-    best = -tf.math.top_k(-best, count).values
-    return tf.gather(boxes, best, batch_dims=1), tf.gather(scores, best, batch_dims=1)
+    return -tf.math.top_k(-best, count).values
 
 
-def _cut_off(rule: Suppression, kept: dict[str, Any], window: Any) -> dict[str, Any]:
+def _best_only(scores: Any, most: int) -> Any:
+    """The best scores of a picture; the others count no longer, of which suppression would be slow."""
+    flat = tf.reshape(scores, [tf.shape(scores)[0], -1])
+    last = tf.math.top_k(flat, tf.minimum(most, tf.shape(flat)[1]), sorted=False).values
+    least = tf.reduce_min(last, -1)[:, tf.newaxis, tf.newaxis]
+    return tf.where(scores >= least, scores, _NOTHING)
+
+
+def _cut_off(rule: Suppression, kept: dict[str, Any], window: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The boxes that are left after cutting off, before and after it."""
     assert rule.clip is not None
     scores = tf.where(_valid(kept), kept["scores"], _NOTHING)
     boxes, scores = _clipped(rule.clip, kept["boxes"], scores, window)
     scores, best = tf.math.top_k(scores, rule.total)
-    return {
-        "boxes": tf.gather(boxes, best, batch_dims=1),
-        "scores": scores,
-        "classes": tf.gather(kept["classes"], best, batch_dims=1),
-        "count": tf.reduce_sum(tf.cast(scores > _NOTHING, tf.int32), -1),
-    }
+    count = tf.reduce_sum(tf.cast(scores > _NOTHING, tf.int32), -1)
+    classes, *both = (tf.gather(each, best, batch_dims=1) for each in (kept["classes"], kept["boxes"], boxes))
+    before, after = ({"boxes": each, "scores": scores, "classes": classes, "count": count} for each in both)
+    return before, after
+
+
+def _places(kept: dict[str, Any], boxes: Any, scores: Any) -> Any:
+    """Where the kept boxes stand among the candidates, which CombinedNonMaxSuppression does not say."""
+    classes = tf.cast(kept["classes"], tf.int32)
+    of_class = tf.gather(tf.transpose(scores, [0, 2, 1]), classes, batch_dims=1)
+    box = tf.transpose(boxes, [0, 2, 1, 3])
+    box = box if box.shape[1] == 1 else tf.gather(box, classes, batch_dims=1)
+    same_box = tf.reduce_all(tf.equal(box, kept["boxes"][:, :, tf.newaxis]), -1)
+    same = same_box & tf.equal(of_class, kept["scores"][..., tf.newaxis])
+    return tf.argmax(tf.cast(same, tf.int32), -1, tf.int32)
 
 
 def _valid(kept: dict[str, Any]) -> Any:
@@ -126,21 +159,29 @@ def _valid(kept: dict[str, Any]) -> Any:
 
 
 def _padded(rule: Suppression, kept: dict[str, Any]) -> dict[str, Any]:
-    valid = _valid(kept)
     rows = {**kept, "classes": kept["classes"] + rule.first_class}
-    mask = {"boxes": valid[..., tf.newaxis], "scores": valid, "classes": valid}
-    padded = {role: tf.where(mask[role], rows[role], rule.padding.get(role, 0.0)) for role in mask}
-    return {**padded, "count": kept["count"]}
+    count, valid = rows.pop("count"), _valid(kept)
+    for role, value in rows.items():
+        mask = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (value.shape.rank - 2)], 0))
+        rows[role] = tf.where(mask, value, tf.cast(rule.padding.get(role, 0.0), value.dtype))
+    return {**rows, "count": count}
 
 
-def built(rule: Suppression, shapes: Mapping[str, Any], types: Mapping[str, Any]) -> Any:
-    """A graph of its own: placeholders called as in ``shapes``, outputs called by their roles and of these types."""
+def built(rule: Suppression, given: Mapping[str, Any], types: Mapping[str, Any]) -> Any:
+    """A graph of its own, with outputs called by their roles.
+
+    Args:
+        rule: which boxes are kept.
+        given: for everything that goes in (see ``suppress``) its type and shape; its placeholder is called ``given_``
+            and its name.
+        types: the types of outputs, where they are not those of the operations.
+    """
     graph = tf.Graph()
     with graph.as_default():
-        given = [tf.compat.v1.placeholder(tf.float32, shape, name) for name, shape in shapes.items()]
+        inputs = {name: tf.compat.v1.placeholder(*spec, f"given_{name}") for name, spec in given.items()}
         with tf.name_scope("suppress"):
-            kept = suppress(rule, *given)
-            kept = {role: tf.cast(tensor, types.get(role, tensor.dtype)) for role, tensor in kept.items()}
-        for role, tensor in kept.items():
-            tf.identity(tensor, role)
+            kept = suppress(rule, inputs)
+            kept = {role: tf.cast(value, types.get(role, value.dtype)) for role, value in kept.items()}
+        for role, value in kept.items():
+            tf.identity(value, role)
     return graph

@@ -81,6 +81,6 @@ def drawn_scores(draw: Any, shape: Sequence[int], hot: int, rest: float) -> Any:
     for picture in range(pictures):
         count = (0, 3)[picture] if picture < 2 else (hot, hot, max(1, min(hot, anchors) // 8))[picture % 3]
         places = draw.permutation(anchors)[:count]
-        some = draw.random((len(places), classes)) < 4 / classes
+        some = draw.random((len(places), classes)) < 2 / classes
         scores[picture, places] = np.where(some, draw.random(some.shape), rest)
     return scores

@@ -56,7 +56,11 @@ class Detector:
             suppresses, marks rows without a box and sorts (since 2019), ``labels`` is Keras RetinaNet's.
         clip: where boxes are cut off at a window: nowhere, ``before`` suppression, or ``after``.
         prune: whether boxes that are empty then are dropped.
+        relative: whether boxes are counted from the window's corner, in its sizes.
         own_window: whether each picture comes with its own window.
+        own_boxes: whether each class has boxes of its own.
+        properties: whether the loop is handed more, as by the Object Detection API: how many anchors count, masks
+            that nobody needs, and two properties of anchors that are answered for the kept boxes.
     """
 
     form: str = "filtered"
@@ -69,21 +73,44 @@ class Detector:
     first_class: float = 1.0
     clip: str | None = "before"
     prune: bool = True
+    relative: bool = False
     own_window: bool = False
+    own_boxes: bool = False
+    properties: bool = False
     nms: int = 3
     scope: str = "Postprocessor"
 
     def build(self) -> dict[str, Any]:
         """Boxes, scores, classes and how many, for ``boxes`` and ``scores`` and, where there is one, ``window``."""
-        boxes = tf1.placeholder(tf.float32, [None, self.anchors, 4], "boxes")
+        each = [self.classes] if self.own_boxes else []
+        boxes = tf1.placeholder(tf.float32, [None, self.anchors, *each, 4], "boxes")
         scores = tf1.placeholder(tf.float32, [None, self.anchors, self.classes], "scores")
-        window = tf1.placeholder(tf.float32, [None, 4], "window") if self.own_window else None
-        given = [boxes, scores] if window is None else [boxes, scores, window]
-        kinds = [tf.float32] * 3 + ([] if self.form == "labels" else [tf.float32])
-        kinds = kinds if self.form != "labels" else [tf.float32, tf.float32, tf.int32]
+        given = [boxes, scores]
+        kinds = [tf.float32, tf.float32, *([tf.int32] if self.form == "labels" else [tf.float32] * 2)]
+        if self.own_window:
+            given.append(tf1.placeholder(tf.float32, [None, 4], "window"))
+        if self.properties:
+            given += self._further(boxes, scores)
+            kinds += [tf.float32] * 2
         with tf1.name_scope(self.scope):
             found = tf.map_fn(self._one_picture, given, fn_output_signature=kinds)
-        return dict(zip(("detection_boxes", "detection_scores", "detection_classes", "num_detections"), found))
+        names = ["detection_boxes", "detection_scores", "detection_classes"]
+        names += ["num_detections"] * (self.form != "labels") + [
+            "detection_multiclass_scores",
+            "detection_anchor_indices",
+        ]
+        return dict(zip(names, found))
+
+    def _further(self, boxes: Any, scores: Any) -> list[Any]:
+        count, anchors = tf.shape(boxes)[0], tf.shape(boxes)[1]
+        numbers = tf.tile(tf.cast(tf.range(anchors), tf.float32)[tf.newaxis], [count, 1])
+        masks = tf.zeros(tf.stack([count, anchors, 1, 1, 1]))
+        return [
+            masks,
+            tf.concat([tf.zeros_like(scores[..., :1]), scores], -1),
+            numbers,
+            tf.ones([count], tf.int32) * anchors,
+        ]
 
     @property
     def inputs(self) -> list[str]:
@@ -94,10 +121,17 @@ class Detector:
         return save(folder, self.build, self.inputs)
 
     def _one_picture(self, given: list[Any]) -> list[Any]:
-        boxes, scores, *window = given
-        limits = window[0] if window else tf.constant([0.0, 0.0, 1.0, 1.0])
+        boxes, scores, *others = given
+        window = others.pop(0) if self.own_window else tf.constant([0.0, 0.0, 1.0, 1.0])
+        properties = []
+        if self.properties:
+            _, *properties, count = others
+            boxes, scores = (
+                tf.slice(each, [0] * each.shape.rank, tf.stack([count] + [-1] * (each.shape.rank - 1)))
+                for each in (boxes, scores)
+            )
         form = {"filtered": self._filtered, "padded": self._padded, "labels": self._labels}[self.form]
-        return form(boxes, tf.unstack(scores, self.classes, axis=1), limits)
+        return form(boxes, tf.unstack(scores, self.classes, axis=1), window, *properties)
 
     def _suppress(self, boxes: Any, scores: Any) -> Any:
         most = tf.minimum(self.per_class, tf.shape(boxes)[0])
@@ -110,42 +144,61 @@ class Detector:
             return tf.image.non_max_suppression_with_scores(boxes, scores, most, self.iou, threshold)[0]
         return tf.image.non_max_suppression(boxes, scores, most, self.iou)
 
-    def _filtered(self, boxes: Any, scores: list[Any], window: Any) -> list[Any]:
+    def _boxes(self, boxes: Any, number: int) -> Any:
+        return boxes[:, number] if self.own_boxes else boxes
+
+    def _filtered(self, boxes: Any, scores: list[Any], window: Any, *properties: Any) -> list[Any]:
         kept = []
         for number, of_class in enumerate(scores):
             some = tf.reshape(tf.where(of_class > self.score), [-1])
-            rows, values = tf.gather(boxes, some), tf.gather(of_class, some)
+            columns = [self._boxes(boxes, number), of_class, *properties]
+            columns = [tf.gather(column, some) for column in columns]
             if self.clip == "before":
-                rows, values = cut_off(rows, values, window, self.prune)
-            best = self._suppress(rows, values)
-            values = tf.gather(values, best)
-            kept.append((tf.gather(rows, best), values, tf.zeros_like(values) + (number + self.first_class)))
-        rows, values, classes = (tf.concat(each, 0) for each in zip(*kept))
-        values, order = tf.math.top_k(values, tf.minimum(self.total, tf.shape(values)[0]))
-        missing = self.total - tf.shape(values)[0]
-        rows = tf.pad(tf.gather(rows, order), [[0, missing], [0, 0]])
-        classes = tf.pad(tf.gather(classes, order), [[0, missing]])
-        return [rows, tf.pad(values, [[0, missing]]), classes, tf.cast(tf.shape(values)[0], tf.float32)]
+                columns = self._cut_off(columns, window)
+            best = self._suppress(*columns[:2])
+            columns = [tf.gather(column, best) for column in columns]
+            kept.append([*columns, tf.zeros_like(columns[1]) + (number + self.first_class)])
+        columns = by_score([tf.concat(each, 0) for each in zip(*kept)])
+        return self._answer(columns, tf.minimum(self.total, tf.shape(columns[1])[0]))
 
-    def _padded(self, boxes: Any, scores: list[Any], window: Any) -> list[Any]:
+    def _padded(self, boxes: Any, scores: list[Any], window: Any, *properties: Any) -> list[Any]:
         kept, found = [], tf.constant(0)
         for number, of_class in enumerate(scores):
-            best = self._suppress(boxes, of_class)
+            columns = [self._boxes(boxes, number), of_class, *properties]
+            best = self._suppress(*columns[:2])
             most, some = tf.minimum(self.per_class, tf.shape(boxes)[0]), tf.shape(best)[0]
             best = tf.concat([best, tf.zeros([most - some], tf.int32)], 0)
-            values = tf.where(tf.range(most) < some, tf.gather(of_class, best), -tf.ones([most]))
-            kept.append((tf.gather(boxes, best), values, tf.zeros_like(values) + (number + self.first_class)))
+            columns = [tf.gather(column, best) for column in columns]
+            columns[1] = tf.where(tf.range(most) < some, columns[1], -tf.ones([most]))
+            kept.append([*columns, tf.zeros_like(columns[1]) + (number + self.first_class)])
             found += some
-        rows, values, classes = by_score(*(tf.concat(each, 0) for each in zip(*kept)))
+        columns = by_score([tf.concat(each, 0) for each in zip(*kept)])
         if self.clip == "after":
-            low, high = corners(rows, window)
-            values = tf.where(tf.reduce_prod(high - low, 1) > 0, values, -tf.ones_like(values))
-            found = tf.reduce_sum(tf.cast(values >= 0, tf.int32))
-            rows, values, classes = by_score(tf.concat([low, high], 1), values, classes)
-        found = tf.minimum(found, tf.minimum(self.total, tf.shape(values)[0]))
+            low, high = corners(columns[0], window)
+            there = tf.reduce_prod(high - low, 1) > 0
+            columns[:2] = self._framed(low, high, window), tf.where(there, columns[1], -tf.ones_like(columns[1]))
+            found = tf.reduce_sum(tf.cast(columns[1] >= 0, tf.int32))
+            columns = by_score(columns)
+        return self._answer(columns, tf.minimum(found, tf.minimum(self.total, tf.shape(columns[1])[0])))
+
+    def _answer(self, columns: list[Any], found: Any) -> list[Any]:
         pads = [[0, self.total - found]]
-        rows = tf.pad(rows[:found], [*pads, [0, 0]])
-        return [rows, tf.pad(values[:found], pads), tf.pad(classes[:found], pads), tf.cast(found, tf.float32)]
+        rows = [tf.pad(each[:found], [*pads, *[[0, 0]] * (each.shape.rank - 1)]) for each in columns]
+        boxes, scores, *properties, classes = rows
+        return [boxes, scores, classes, tf.cast(found, tf.float32), *properties]
+
+    def _cut_off(self, columns: list[Any], window: Any) -> list[Any]:
+        low, high = corners(columns[0], window)
+        columns = [self._framed(low, high, window), *columns[1:]]
+        if self.prune:
+            some = tf.reshape(tf.where(tf.reduce_prod(high - low, 1) > 0.0), [-1])
+            columns = [tf.gather(column, some) for column in columns]
+        return columns
+
+    def _framed(self, low: Any, high: Any, window: Any) -> Any:
+        if self.relative:
+            low, high = ((corner - window[:2]) / (window[2:] - window[:2]) for corner in (low, high))
+        return tf.concat([low, high], 1)
 
     def _labels(self, boxes: Any, scores: list[Any], window: Any) -> list[Any]:
         kept = []
@@ -170,26 +223,14 @@ def corners(boxes: Any, window: Any) -> tuple[Any, Any]:
     return low, high
 
 
-def cut_off(boxes: Any, scores: Any, window: Any, prune: bool) -> tuple[Any, Any]:
-    """Boxes inside of a window, those that are empty then dropped where wanted."""
-    low, high = corners(boxes, window)
-    boxes = tf.concat([low, high], 1)
-    if prune:
-        some = tf.reshape(tf.where(tf.reduce_prod(high - low, 1) > 0.0), [-1])
-        boxes, scores = tf.gather(boxes, some), tf.gather(scores, some)
-    return boxes, scores
+def by_score(columns: list[Any]) -> list[Any]:
+    """The best first; scores are the second column."""
+    order = tf.math.top_k(columns[1], tf.shape(columns[1])[0]).indices
+    return [tf.gather(column, order) for column in columns]
 
 
-def by_score(boxes: Any, scores: Any, classes: Any) -> tuple[Any, Any, Any]:
-    """The best first."""
-    scores, order = tf.math.top_k(scores, tf.shape(scores)[0])
-    return tf.gather(boxes, order), scores, tf.gather(classes, order)
-
-
-def random_boxes(rng: np.random.Generator, pictures: int, anchors: int, classes: int) -> dict[str, Any]:
+def random_boxes(rng: np.random.Generator, shape: tuple[int, ...], classes: int) -> dict[str, Any]:
     """Boxes in and around the picture, of which many overlap, with a score for each class."""
-    middle, half = rng.uniform(-0.2, 1.2, (2, pictures, anchors, 2)), 0
-    half = rng.uniform(0.02, 0.4, (pictures, anchors, 2))
-    boxes = np.concatenate([middle[0] - half, middle[0] + half], -1).astype(np.float32)
-    scores = rng.uniform(0, 1, (pictures, anchors, classes)).astype(np.float32)
-    return {"boxes": boxes, "scores": scores}
+    middle, half = rng.uniform(-0.2, 1.2, (*shape, 2)), rng.uniform(0.02, 0.4, (*shape, 2))
+    boxes = np.concatenate([middle - half, middle + half], -1).astype(np.float32)
+    return {"boxes": boxes, "scores": rng.uniform(0, 1, (*shape[:2], classes)).astype(np.float32)}

@@ -26,6 +26,13 @@ FORMS = {
     "padded, a window for each picture": Detector("padded", clip="after", nms=5, own_window=True),
     "padded, not cut off": Detector("padded", clip=None, nms=5, score=0.3, iou=0.3),
     "RetinaNet": Detector("labels", clip=None, first_class=0.0, score=0.2, iou=0.5),
+    "filtered, counted in the window": Detector(own_window=True, relative=True),
+    "padded, counted in the window": Detector("padded", clip="after", nms=5, own_window=True, relative=True),
+    "boxes of their own for each class": Detector(own_boxes=True),
+    "filtered, with properties": Detector(properties=True),
+    "padded, with properties": Detector("padded", clip="after", nms=5, properties=True, own_window=True),
+    "boxes of their own and properties": Detector("padded", clip=None, nms=5, properties=True, own_boxes=True),
+    "many classes": Detector(classes=40, per_class=100, total=100, anchors=50, score=1e-8),
     "other names and numbers": Detector(scope="a/b", classes=7, iou=0.35, score=0.4, per_class=3, total=15),
 }
 
@@ -42,7 +49,8 @@ def operation_types(folder):
 
 def drawn(detector, seed, pictures, anchors=50):
     rng = np.random.default_rng(seed)
-    inputs = random_boxes(rng, pictures, anchors, detector.classes)
+    shape = (pictures, anchors, detector.classes) if detector.own_boxes else (pictures, anchors)
+    inputs = random_boxes(rng, shape, detector.classes)
     if detector.own_window:
         low, size = rng.uniform(0, 0.3, (pictures, 2)), rng.uniform(0.4, 0.7, (pictures, 2))
         inputs["window"] = np.concatenate([low, low + size], 1).astype(np.float32)
@@ -113,11 +121,12 @@ def test_a_second_run_changes_nothing(pair, tmp_path):
 
 
 def test_what_scores_more_than_the_last_candidate_is_as_without_a_limit(tmp_path):
-    detector = Detector(per_class=30, total=60)
+    detector = Detector(classes=20, per_class=30, total=60)
     before = detector.save(tmp_path / "before")
     after, _ = rewrite(before, tmp_path / "after", candidates="40")
     inputs = drawn(detector, 3, 4, anchors=200)
-    limits = np.sort(inputs["scores"].max(-1), 1)[:, -40]
+    scores = inputs["scores"]
+    limits = np.maximum(np.sort(scores.max(-1), 1)[:, -40], np.sort(scores.reshape(4, -1), 1)[:, -4 * 40])
     wanted, got = answers(before, **inputs), answers(after, **inputs)
 
     for picture, limit in enumerate(limits):
