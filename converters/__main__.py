@@ -84,6 +84,7 @@ def inspect(path: Path, as_json: bool, **choices: Any) -> None:
 @options.models_file
 @options.repository
 @click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
+@click.option("--force", is_flag=True, help="Build anew a version although it was made from the same.")
 @options.as_json
 def build(
     name: str,
@@ -92,6 +93,7 @@ def build(
     file: Path,
     repository: Path,
     replace: bool,
+    force: bool,
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -102,7 +104,7 @@ def build(
     given = source_options.given(choices) | ({} if source is None else {"source": source})
     model = _model(name, file, given)
     wanted = versions or tuple(model.versions)
-    built, failed = _build_all(model, wanted, repository, replace)
+    built, failed = _build_all(model, wanted, repository, replace, force)
     _print(model, built, as_json)
     if failed:
         raise Failure(_told(failed))
@@ -120,19 +122,19 @@ def _model(name: str, file: Path, given: dict[str, Any]) -> models.Model:
 
 
 def _build_all(
-    model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool
+    model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool, force: bool
 ) -> tuple[list[Built], dict[int, SuiteError]]:
     built, failed = [], {}
     with progress() as bars:
         for number in wanted:
             try:
-                built.append(_build_one(bars, model, number, repository, replace))
+                built.append(_build_one(bars, model, number, repository, replace, force))
             except SuiteError as error:  # one version's failure does not stop the others
                 failed[number] = error
     return built, failed
 
 
-def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, replace: bool) -> Built:
+def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, replace: bool, force: bool) -> Built:
     from converters import recipes
     from converters.build import build as make
 
@@ -148,8 +150,10 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
                 f"  {step.name:<24} {record.operations_before:>6,} to {record.operations_after:>6,} operations"
                 f" {record.seconds:>6.1f} s"
             )
+            for sentence in record.remarks:
+                bars.console.print(f"    {sentence}", highlight=False, markup=False, soft_wrap=True)
 
-    done = make(model, number, repository, report, replace=replace)
+    done = make(model, number, repository, report, replace=replace, force=force)
     bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)
     return done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -189,14 +190,26 @@ def _info(tensor: Any) -> Any:
     return TensorInfo(name=tensor.name, dtype=tensor.dtype.as_datatype_enum, tensor_shape=shape)
 
 
+@contextmanager
+def session(folder: Path) -> Iterator[Any]:
+    """A session over a SavedModel as a server holds it, variables and initialization included.
+
+    Raises:
+        BadSource: it cannot be loaded.
+    """
+    with tf.Graph().as_default(), tf.compat.v1.Session() as opened:
+        try:
+            with quiet():
+                tf.compat.v1.saved_model.load(opened, [SERVING_TAG], str(folder))
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
+        yield opened
+
+
 def require_loadable(folder: Path) -> None:
-    """Load a SavedModel as a server does, variables and initialization included; BadSource when that fails."""
-    graph = tf.Graph()
-    try:
-        with graph.as_default(), tf.compat.v1.Session(graph=graph) as session, quiet():
-            tf.compat.v1.saved_model.load(session, [SERVING_TAG], str(folder))
-    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-        raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
+    """Load a SavedModel as a server does; BadSource when that fails."""
+    with session(folder):
+        pass
 
 
 def write(graph: Graph, folder: Path) -> None:

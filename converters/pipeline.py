@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from converters import graphs, registry
+from converters import graphs, registry, remarks
 from converters.recipes import Step
 from model_config.errors import BuildError
 from model_config.manifest import StepRecord
@@ -32,11 +32,13 @@ def run(steps: Sequence[Step], source: Path, target: Path, report: Report) -> tu
 
 def _timed(step: Step, apply: registry.Pass, source: Path, target: Path) -> StepRecord:
     before, start = graphs.operations(source), time.perf_counter()
-    apply(source, target, **step.params)
+    with remarks.collected() as heard:
+        apply(source, target, **step.params)
     return StepRecord(
         name=step.name,
         params=step.params,
         operations_before=before,
         operations_after=graphs.operations(target),
         seconds=round(time.perf_counter() - start, 3),
+        remarks=tuple(heard),
     )

@@ -66,7 +66,18 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
         "trt_fp32": Recipe("TF-TRT, FP32", needs=f"an NVIDIA GPU with TensorRT and {_TF_TRT}"),
         "optimized": Recipe(
             "float, all graph optimizations, no quantization: the base of 3 to 6",
-            needs="the passes for batched pre-processing and batched NMS, which are not part of this release",
+            (
+                Step("freeze"),
+                Step("remove_colocation"),
+                # first, as the tool that the steps below come from may take loops apart that these two know
+                Step("vectorize_preprocessing"),
+                Step("batched_nms"),
+                Step("merge_duplicate_nodes"),
+                Step("strip_unused_nodes"),
+                # batch norms fold into constants, so the constants must exist first
+                Step("fold_constants", {"ignore_errors": "true"}),
+                Step("fold_batch_norms"),
+            ),
         ),
     }
 )

@@ -35,13 +35,14 @@ class Signature(_Frozen):
 
 
 class StepRecord(_Frozen):
-    """One pass as it ran: operations before and after, wall time in seconds."""
+    """One pass as it ran: operations before and after, wall time in seconds, what it had to say."""
 
     name: str
     params: Mapping[str, str]
     operations_before: int
     operations_after: int
     seconds: float
+    remarks: tuple[str, ...] = ()
 
 
 class Source(_Frozen):
@@ -50,12 +51,44 @@ class Source(_Frozen):
     path: str
     format: str
     sha256: str
+    # as a SavedModel without any conversion, which is what the version's own size is to be compared with
+    size_bytes: Optional[int] = None
+
+
+class OutputCheck(_Frozen):
+    """What one output of a version was when it was asked, and how far it was from the source model's.
+
+    Attributes:
+        largest_difference: over all values that are finite in both; for strings and truth values 1 where
+            any differs; None where there is nothing to subtract.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    nan: int
+    inf: int
+    largest_difference: Optional[float]
+
+
+class Check(_Frozen):
+    """One request of one batch size, put to the version and to the source model before publishing.
+
+    Attributes:
+        inputs: where they came from, such as ``random numbers``.
+        outputs: empty where there was no answer to compare, and then the remark says why.
+    """
+
+    signature: str
+    batch_size: int
+    inputs: str
+    outputs: Mapping[str, OutputCheck] = {}
+    remark: Optional[str] = None
 
 
 class Manifest(_Frozen):
     """Everything worth knowing about one version after the fact."""
 
-    schema_version: int = 1
+    schema_version: int = 2
     model: str
     version: int
     recipe: str
@@ -66,9 +99,25 @@ class Manifest(_Frozen):
     tools: Mapping[str, str]
     signatures: Mapping[str, Signature]
     batch_sizes: tuple[int, ...]
+    # what is loaded to answer, without the manifest and the warm-up records beside it
     size_bytes: int
+    # the same by the first part of the path: saved_model.pb, variables, assets
+    sizes: Mapping[str, int] = {}
     seconds: float
+    check_seconds: float = 0.0
     created: str
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def largest_difference(self) -> Optional[float]:
+        """The farthest any answer was from the source model's; None where none could be compared."""
+        outputs = (output for check in self.checks for output in check.outputs.values())
+        return max((each.largest_difference for each in outputs if each.largest_difference is not None), default=None)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the check has to say, each sentence once."""
+        return tuple(dict.fromkeys(check.remark for check in self.checks if check.remark))
 
 
 def write(manifest: Manifest, version_folder: Path) -> None:

@@ -10,8 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_config.errors import BadModelsFile, UnknownName, near_miss
-
-DEFAULT_FILE = Path(__file__).with_name("models.yaml")
+from model_config.places import MODELS_FILE
 
 # which recipe a version number means where models.yaml does not say otherwise
 DEFAULT_VERSIONS: Mapping[int, str] = {
@@ -76,7 +75,7 @@ class Model(_Frozen):
             ) from None
 
 
-def load(path: Path = DEFAULT_FILE) -> dict[str, Model]:
+def load(path: Path = MODELS_FILE) -> dict[str, Model]:
     """Read a models.yaml; BadModelsFile names the file, the key and the remedy."""
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
@@ -92,7 +91,7 @@ def load(path: Path = DEFAULT_FILE) -> dict[str, Model]:
     return {str(name): parse(str(name), entry, f"{path}: models.{name}") for name, entry in entries}
 
 
-def find(name: str, path: Path = DEFAULT_FILE) -> Model:
+def find(name: str, path: Path = MODELS_FILE) -> Model:
     """The entry called ``name``; UnknownName with the near misses when there is none."""
     models = load(path)
     if name not in models:

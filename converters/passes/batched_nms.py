@@ -1,0 +1,41 @@
+"""The loop over pictures and classes around NonMaxSuppression, which detectors spend half of their time in."""
+
+from __future__ import annotations
+
+from converters.detector_loops import DetectorLoop, Unlike
+from converters.explanation import explain
+from converters.graphs import Graph
+from converters.patterns import MapLoop, Wiring, below, map_loops, spliced
+from converters.registry import on_graphs, register
+from converters.remarks import remark
+from model_config.errors import BuildError
+
+
+@register("batched_nms")
+@on_graphs
+def batched_nms(graph: Graph, candidates: str = "400") -> Graph:
+    """Suppress overlapping boxes of all pictures and classes in one operation instead of a loop."""
+    if not candidates.isdigit() or not int(candidates):
+        raise BuildError(f"batched_nms takes the best anchors, as many as candidates says, not {candidates!r}")
+    wiring = Wiring(graph.graph_def)
+    loops = [loop for loop in map_loops(wiring) if DetectorLoop(wiring, loop).suppressions]
+    if not loops:
+        remark("no loop over pictures with NonMaxSuppression in it was recognised; the graph stays as it was")
+    for loop in loops:
+        try:
+            graph = _rewritten(graph, loop, int(candidates))
+        except Unlike as why:
+            remark(f"NonMaxSuppression in {loop.frame} stays a loop: {why}")
+    return graph
+
+
+def _rewritten(graph: Graph, loop: MapLoop, candidates: int) -> Graph:
+    wiring = Wiring(graph.graph_def)
+    detector = DetectorLoop(wiring, loop)
+    wanted = wiring.behind(graph.output_tensors)
+    results = [name for name in loop.results if name in wanted]
+    found = explain(graph, detector, results, candidates)
+    scope = wiring.free("batched_nms")
+    made = below(scope, found.graph.as_graph_def(), found.given)
+    remark(f"{len(detector.suppressions)} times NonMaxSuppression became one CombinedNonMaxSuppression: {found.rule}")
+    return spliced(graph, made, {name: f"{scope}/{role}" for name, role in zip(results, found.roles)})
