@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from converters import messages
@@ -21,6 +23,9 @@ SERVING_TAG = "serve"
 DEFAULT_KEY = "serving_default"
 PREDICT = "tensorflow/serving/predict"
 SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+
+# elements; what says a shape, a permutation or a size has fewer
+_LARGE = 1000
 
 # TensorFlow's own note among the signatures, which nobody can ask
 INIT_OP = "__saved_model_init_op"
@@ -133,7 +138,7 @@ def _tensor(info: Any) -> Tensor:
 
 def signature_of(graph_def: Any, inputs: Iterable[str], outputs: Iterable[str]) -> Any:
     """A SignatureDef over named tensors, whose names there are the graph's own without ``:0``."""
-    graph = imported(graph_def)
+    graph = imported(skeleton(graph_def))
     signature = SignatureDef(method_name=PREDICT)
     for tensors, side in ((inputs, signature.inputs), (outputs, signature.outputs)):
         for name in tensors:
@@ -150,6 +155,20 @@ def imported(graph_def: Any) -> Any:
     except (ValueError, tf.errors.OpError) as error:
         raise BadSource(f"TensorFlow {tf.__version__} cannot load the graph: {error}") from error
     return graph
+
+
+def skeleton(graph_def: Any) -> Any:
+    """A copy without the large constants, on whose values no type or shape depends."""
+    light = GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        tensor = node.attr["value"].tensor if node.op == "Const" else None
+        if tensor is None or math.prod(dim.size for dim in tensor.tensor_shape.dim) < _LARGE:
+            light.node.append(node)
+            continue
+        stand_in = light.node.add(name=node.name, op="Placeholder", input=node.input)
+        stand_in.attr["dtype"].type = tensor.dtype
+        stand_in.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
+    return light
 
 
 def tensor_in(graph: Any, name: str) -> Any:
@@ -195,11 +214,12 @@ def require_loadable(folder: Path) -> None:
 
 def write(graph: Graph, folder: Path) -> None:
     """Save a graph as a SavedModel that servers load."""
-    meta = MetaGraphDef(graph_def=graph.graph_def)
+    saved_model = SavedModel(saved_model_schema_version=1)
+    meta = saved_model.meta_graphs.add()
+    meta.graph_def.CopyFrom(graph.graph_def)  # once, as it may be large
     meta.meta_info_def.tags.append(SERVING_TAG)
     meta.meta_info_def.tensorflow_version = tf.__version__
     meta.signature_def[graph.key].CopyFrom(graph.signature)
-    saved_model = SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
     folder.mkdir()
     try:
         (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString())

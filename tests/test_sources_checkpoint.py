@@ -98,6 +98,21 @@ def test_variables_and_switches_of_every_kind_answer_the_same(tmp_path, options)
     np.testing.assert_allclose(answer(loaded, **{"net/input": PICTURES})["embeddings"], wanted, rtol=1e-6)
 
 
+def test_the_first_form_of_checkpoints_is_read(tmp_path):
+    """One file for all variables, as TensorFlow wrote before its version 0.12."""
+
+    def saver():
+        return tf1.train.Saver(write_version=tf1.train.SaverDef.V1)
+
+    wanted = save(
+        tmp_path, face_net, {"net/input:0": PICTURES, "net/phase_train:0": False}, "embeddings:0", saver=saver
+    )
+    loaded = load(tmp_path / "model.ckpt-7", tmp_path / "loaded", **CHOICES)
+
+    assert (tmp_path / "model.ckpt-7").is_file()
+    np.testing.assert_allclose(answer(loaded, **{"net/input": PICTURES})["embeddings"], wanted, rtol=1e-6)
+
+
 def test_only_what_answers_is_left(faces, tmp_path):
     folder, _ = faces
     loaded = load(folder, tmp_path / "loaded", **CHOICES)
@@ -167,29 +182,37 @@ def test_a_signature_in_the_metagraph_is_taken(tmp_path):
     assert graphs.signatures(loaded)["scaled"].inputs.keys() == {"a"}
 
 
+def lookup(words):
+    """Words to values, by way of their line in a file."""
+    index = tf1.lookup.TextFileIndex
+    rows = tf1.lookup.TextFileInitializer(str(words), tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER)
+    place = tf1.lookup.StaticHashTable(rows, -1).lookup(tf1.placeholder(tf.string, [None], name="word"))
+    tf.gather(tf1.get_variable("values", initializer=[5.0, 6.0]), tf.maximum(place, 0), name="value")
+
+
 def test_tables_and_their_vocabulary_come_along(tmp_path):
     words = tmp_path / "words.txt"
     words.write_text("cat\ndog\n")
 
-    def build():
-        table = tf1.lookup.StaticHashTable(
-            tf1.lookup.TextFileInitializer(
-                str(words),
-                tf.string,
-                tf1.lookup.TextFileIndex.WHOLE_LINE,
-                tf.int64,
-                tf1.lookup.TextFileIndex.LINE_NUMBER,
-            ),
-            -1,
-        )
-        place = table.lookup(tf1.placeholder(tf.string, [None], name="word"))
-        tf.gather(tf1.get_variable("values", initializer=[5.0, 6.0]), tf.maximum(place, 0), name="value")
-
-    wanted = save(tmp_path, build, {"word:0": [b"dog", b"cat"]}, "value:0")
+    wanted = save(tmp_path, lambda: lookup(words), {"word:0": [b"dog", b"cat"]}, "value:0")
     loaded = load(tmp_path, tmp_path / "loaded", outputs=("value",))
     words.unlink()
 
     assert answer(loaded, word=[b"dog", b"cat"])["value"].tolist() == wanted.tolist() == [6.0, 5.0]
+
+
+def test_a_vocabulary_that_has_moved_is_found_beside_the_checkpoint_or_named(tmp_path):
+    words = tmp_path / "elsewhere" / "words.txt"
+    words.parent.mkdir()
+    words.write_text("cat\ndog\n")
+    save(tmp_path, lambda: lookup(words), {"word:0": [b"dog"]}, "value:0")
+    words.rename(tmp_path / "words.txt")
+    loaded = load(tmp_path, tmp_path / "loaded", outputs=("value",))
+    (tmp_path / "words.txt").unlink()
+
+    assert answer(loaded, word=[b"dog", b"cat"])["value"].tolist() == [6.0, 5.0]
+    with pytest.raises(BadSource, match=r"needs .*words.txt, which is not there; put it beside the checkpoint"):
+        load(tmp_path, tmp_path / "other", outputs=("value",))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +272,7 @@ def test_inspecting_shows_candidates_and_weights(faces):
     inputs = [each["tensor"] for each in found["candidates"] if each["side"] == "input"]
     outputs = [each["tensor"] for each in found["candidates"] if each["side"] == "output"]
 
-    assert inputs[0] == "net/phase_train:0"
+    assert inputs == ["net/phase_train:0", "net/pictures_DequeueUpTo:0"]
     assert "embeddings:0" in outputs
     assert found["parameters"] > 0
 

@@ -23,6 +23,8 @@ _SHARD: Final = re.compile(r"\.data-(\d+)-of-(\d+)$")
 
 
 def _detect(path: Path) -> bool:
+    if any((path / name).is_file() for name in graphs.SAVED_MODEL_FILES):
+        return False
     if path.is_dir():
         return (path / "checkpoint").is_file() or any(path.glob("*.meta"))
     return bool(_PART.search(path.name)) or any(Path(f"{path}{end}").is_file() for end in (".meta", ".index"))
@@ -43,12 +45,10 @@ def _prefix(path: Path) -> Path:
 
 
 def _latest(folder: Path) -> Path:
-    try:
-        latest = tf.train.latest_checkpoint(str(folder))
-    except (ValueError, tf.errors.OpError) as error:
-        raise BadSource(f"{folder / 'checkpoint'} cannot be read: {error}; name one checkpoint's .meta") from error
-    if latest is not None:
-        return folder / Path(latest).name  # the folder may have moved since it was written
+    with quiet():
+        state = tf.train.get_checkpoint_state(str(folder))
+    if state is not None and state.model_checkpoint_path:
+        return folder / Path(state.model_checkpoint_path).name  # the folder may have moved since it was written
     metas = sorted(folder.glob("*.meta"))
     if len(metas) == 1:
         return _prefix(metas[0])
@@ -74,12 +74,15 @@ def _meta(path: Path, prefix: Path) -> Path:
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
     prefix = _prefix(path)
-    for each in (_meta(path, prefix), Path(f"{prefix}.index"), *_shards(prefix)):
+    index = [each for each in (Path(f"{prefix}.index"),) if each.is_file()]
+    for each in (_meta(path, prefix), *index, *_shards(prefix)):
         yield each.name, each
 
 
 def _shards(prefix: Path) -> list[Path]:
     """The files with the values; BadSource names what is missing."""
+    if prefix.is_file():  # all in one, as TensorFlow first wrote them
+        return [prefix]
     if not Path(f"{prefix}.index").is_file():
         raise BadSource(f"checkpoint {prefix} has no {prefix.name}.index; copy all its files")
     there = sorted(each for each in prefix.parent.glob(f"{prefix.name}.data-*") if _SHARD.search(each.name))

@@ -59,6 +59,7 @@ def answering(meta: Any, source: Source, declared: Any) -> Part:
     kept = {node.name for node in meta.graph_def.node}
     _keep_lists(meta, kept)
     _require_restored(meta, signature, restoring)
+    _find_assets(meta, source.path)
     restores = tuple(name for filler in restoring for name in filler.names if name in kept)
     filename = meta.saver_def.filename_tensor_name
     meta.ClearField("saver_def")
@@ -112,6 +113,20 @@ def _keep_lists(meta: Any, kept: set[str]) -> None:
         names.value[:] = [name for name in names.value if graphs.node_name(name) in kept]
     meta.ClearField("signature_def")
     meta.ClearField("asset_file_def")
+
+
+def _find_assets(meta: Any, path: Path) -> None:
+    """Point vocabulary files to where they are now, as the machine that trained named its own."""
+    folder = path if path.is_dir() else path.parent
+    nodes = {node.name: node for node in meta.graph_def.node}
+    for name in meta.collection_def[_NODE_LISTS[1]].node_list.value:
+        values = nodes[graphs.node_name(name)].attr["value"].tensor.string_val
+        for place, value in enumerate(values):
+            file = Path(value.decode())
+            beside = folder / file.name
+            if not file.is_file() and not beside.is_file():
+                raise BadSource(f"the graph needs {file}, which is not there; put it beside the checkpoint")
+            values[place] = str(file if file.is_file() else beside).encode()
 
 
 def _is_kept(variable: Any, kept: set[str]) -> bool:

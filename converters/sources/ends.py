@@ -22,6 +22,13 @@ _SAVERS: Final = frozenset({"Save", "SaveV2", "Restore", "RestoreV2"})
 _SILENT: Final = frozenset({"Const", "NoOp", "Assert", "Placeholder", "PlaceholderWithDefault", "Print", "PrintV2"})
 _SHOWN: Final = 12
 
+_DETECTOR: Final = "named as detectors' outputs are"
+_UNREAD: Final = "nothing reads it; depends on an input"
+_USUAL: Final = "named as outputs often are, though something reads it"
+_USUAL_NAMES: Final = frozenset(
+    {"embeddings", "logits", "output", "outputs", "prediction", "predictions", "probabilities", "scores", "softmax"}
+)
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -63,8 +70,9 @@ def outputs(names: tuple[str, ...], graph_def: Any, path: Path) -> list[str]:
     likely = [each.tensor for each in _outputs(graph_def)]
     if set(DETECTOR_OUTPUTS) <= set(likely):
         return list(DETECTOR_OUTPUTS)
-    if len(likely) == 1:
-        return likely
+    only = [each.tensor for each in _outputs(graph_def) if each.reason != _USUAL]
+    if len(only) == 1:
+        return only
     shown = ", ".join(likely[:_SHOWN]) + (", ..." if len(likely) > _SHOWN else "")
     raise BadSource(f"{path} has {len(likely)} ends; say which are its outputs with --outputs, such as {shown}")
 
@@ -102,19 +110,21 @@ def _filenames(graph_def: Any) -> set[str]:
 
 def _outputs(graph_def: Any) -> list[Candidate]:
     there = {node.name for node in graph_def.node}
-    known = [each for each in (*DETECTOR_OUTPUTS, *_DETECTOR_EXTRAS) if graphs.node_name(each) in there]
     fed = rewiring.descendants(graph_def, (each.tensor for each in _inputs(graph_def)))
-    others = [tensor for tensor in sinks(graph_def) if tensor not in known]
-    answering = [tensor for tensor in others if graphs.node_name(tensor) in fed]
     counters = {f"{node.name}:0" for node in graph_def.node if node.op == "Exit"}  # loops leave these behind
-    answering.sort(key=counters.__contains__)
-    rest = [tensor for tensor in others if graphs.node_name(tensor) not in fed]
-    return [
-        *(Candidate("output", tensor, "named as detectors' outputs are") for tensor in known),
-        *(Candidate("output", tensor, "nothing reads it; depends on an input") for tensor in answering),
-        # a graph without inputs has only these
-        *(Candidate("output", tensor, "nothing reads it") for tensor in ([] if answering or known else rest)),
-    ]
+    unread = sorted(sinks(graph_def), key=counters.__contains__)
+    ranked = {each: _DETECTOR for each in (*DETECTOR_OUTPUTS, *_DETECTOR_EXTRAS) if graphs.node_name(each) in there}
+    answering = {each: _UNREAD for each in unread if graphs.node_name(each) in fed}
+    named_so = {f"{node.name}:0": _USUAL for node in graph_def.node if node.name in fed and _is_usual(node)}
+    # a graph without inputs has only ends that depend on none
+    rest = {} if ranked or answering else {each: "nothing reads it" for each in unread}
+    everything = {**named_so, **rest, **answering, **ranked}
+    order = dict.fromkeys([*ranked, *answering, *rest, *named_so])
+    return [Candidate("output", tensor, everything[tensor]) for tensor in order]
+
+
+def _is_usual(node: Any) -> bool:
+    return node.name.rpartition("/")[2].lower() in _USUAL_NAMES and _answers(node)
 
 
 def _answers(node: Any) -> bool:

@@ -34,7 +34,10 @@ def _described(path: Path) -> keras_loading.Described:
             f"{path} holds weights only, without the layers they belong to;"
             " build the model in Python, load_weights() from this file, and save it whole as .keras"
         )
-    return keras_loading.Described(_text(version), json.loads(_text(config)))
+    try:
+        return keras_loading.Described(_text(version), json.loads(_text(config)))
+    except ValueError as error:
+        raise BadSource(f"{path} is damaged: its layers cannot be read, {error}; fetch or save it again") from error
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from model_config.errors import BadSource
 
-_ROOTS: Final = frozenset({"keras", "tf_keras", "builtins"})
+_ROOTS: Final = frozenset({"keras", "tf_keras"})
 # the modules whose functions layers name; others of Keras's own could fetch files or lift its safeguards
 _FUNCTIONS: Final = frozenset(
     {"activations", "constraints", "initializers", "losses", "metrics", "ops", "regularizers"}
@@ -20,7 +20,8 @@ def require_trusted(path: Path, config: Any, *, allow_lambda: bool, custom: froz
 
     Keras's own safe mode does not look into HDF5 files of Keras 2, and runs their Lambda layers.
     """
-    for each in _objects(config):
+    # how it was trained is not loaded
+    for each in _objects({key: value for key, value in config.items() if key != "compile_config"}):
         name = each.get("class_name")
         if name in ("Lambda", "__lambda__") and not allow_lambda:
             raise BadSource(
@@ -58,8 +59,8 @@ def _foreign(each: dict[str, Any]) -> str | None:
     if module is None:
         return called if registered else None
     parts = [part for part in str(module).split(".") if part != "src"]
-    if parts[0] not in _ROOTS:
-        return called
-    if is_function and parts[0] != "builtins" and (len(parts) < 2 or parts[1] not in _FUNCTIONS):
+    if name == "__typespec__" and parts[0] == "tensorflow":  # a kind of tensor, no code
+        return None
+    if parts[0] not in _ROOTS or (is_function and (len(parts) < 2 or parts[1] not in _FUNCTIONS)):
         return called
     return None

@@ -126,7 +126,7 @@ def cut(graph_def: Any, inputs: Iterable[str]) -> dict[str, str]:
     computed = [tensor for tensor in inputs if nodes[graphs.node_name(tensor)].op not in _PLACEHOLDERS]
     if not computed:
         return {}
-    graph = graphs.imported(graph_def)
+    graph = graphs.imported(graphs.skeleton(graph_def))
     new = {tensor: graphs.alias(tensor) for tensor in computed}
     # their own operations make way for names that clients will see
     moved = {name: f"{name}/cut" for name in set(map(graphs.node_name, computed)) | (set(new.values()) & nodes.keys())}

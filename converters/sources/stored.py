@@ -16,7 +16,7 @@ _BOOKKEEPING: Final = ("_CHECKPOINTABLE_OBJECT_GRAPH",)
 
 def stored(prefix: Path) -> tuple[tuple[str, int], ...]:
     """Type and number of elements of every variable of a checkpoint; none when there is no checkpoint."""
-    if not prefix.with_name(f"{prefix.name}.index").is_file():
+    if not prefix.is_file() and not prefix.with_name(f"{prefix.name}.index").is_file():
         return ()
     try:
         reader = tf.train.load_checkpoint(str(prefix))
