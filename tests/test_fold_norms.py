@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_graphs import after, answer, graph_of, operations
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.versions_pb2 import VersionDef
 
-from converters import graphs, registry
+from converters import graphs
 from model_config.errors import BuildError
 
-v1 = tf.compat.v1
 CHANNELS = 6
 RNG = np.random.default_rng(11)
 PICTURES = RNG.normal(size=(2, 8, 8, 3)).astype(np.float32)
@@ -106,32 +104,8 @@ ON_ROWS = ("Mul_Add", "keras")
 KINDS = [(layer, norm) for layer in LAYERS for norm in (ON_ROWS if "MatMul" in layer else NORMS)]
 
 
-def graph_of(build, fed=PICTURES):
-    """The frozen graph of a function."""
-    with tf.Graph().as_default() as graph:
-        x = v1.placeholder(tf.float32, [None, *fed.shape[1:]], "x")
-        tf.identity(build(x), "y")
-    graph_def = graph.as_graph_def()
-    return graphs.Graph(graph_def, graphs.DEFAULT_KEY, graphs.signature_of(graph_def, ["x:0"], ["y:0"]))
-
-
-def after(name, graph, folder, **params):
-    graphs.write(graph, folder / f"before_{name}")
-    registry.find(name)(folder / f"before_{name}", folder / name, **params)
-    return graphs.read(folder / name)
-
-
 def folded(graph, folder, **params):
     return after("fold_norms", after("fold_constants", graph, folder), folder, **params)
-
-
-def answer(graph, fed):
-    with v1.Session(graph=graphs.imported(graph.graph_def)) as session:
-        return session.run(graph.output_tensors[0], {"x:0": fed})
-
-
-def operations(graph):
-    return Counter(node.op for node in graph.graph_def.node)
 
 
 def assert_same(got, wanted):
@@ -168,7 +142,7 @@ def channels_first(norm):
     ids=["Mul_Add", "BiasAdd_FusedBatchNormV3"],
 )
 def test_channels_may_come_first(norm, tmp_path):
-    graph = graph_of(channels_first(norm))
+    graph = graph_of(channels_first(norm), PICTURES)
     done = folded(graph, tmp_path)
 
     assert_same(answer(done, PICTURES), answer(graph, PICTURES))
@@ -176,7 +150,7 @@ def test_channels_may_come_first(norm, tmp_path):
 
 
 def test_a_constant_along_the_width_is_no_norm(tmp_path):
-    graph = graph_of(channels_first(lambda x: x * positive(8)))
+    graph = graph_of(channels_first(lambda x: x * positive(8)), PICTURES)
 
     assert operations(folded(graph, tmp_path))["Mul"] == 1
 
@@ -187,7 +161,7 @@ def test_a_norm_in_training_mode_stays(tmp_path):
             x=convolution(x), scale=numbers(CHANNELS), offset=numbers(CHANNELS), mean=[], variance=[]
         ).y
 
-    assert operations(folded(graph_of(build), tmp_path))["FusedBatchNormV3"] == 1
+    assert operations(folded(graph_of(build, PICTURES), tmp_path))["FusedBatchNormV3"] == 1
 
 
 def test_a_layer_that_others_read_too_stays(tmp_path):
@@ -195,7 +169,7 @@ def test_a_layer_that_others_read_too_stays(tmp_path):
         maps = convolution(x)
         return unfused(maps) + tf.sigmoid(maps)
 
-    graph = graph_of(build)
+    graph = graph_of(build, PICTURES)
     done = folded(graph, tmp_path)
 
     assert_same(answer(done, PICTURES), answer(graph, PICTURES))
@@ -203,7 +177,7 @@ def test_a_layer_that_others_read_too_stays(tmp_path):
 
 
 def test_a_layer_that_is_fetched_stays(tmp_path):
-    graph = graph_of(lambda x: unfused(tf.identity(convolution(x), "fetched")))
+    graph = graph_of(lambda x: unfused(tf.identity(convolution(x), "fetched")), PICTURES)
     signature = graphs.signature_of(graph.graph_def, ["x:0"], ["y:0", "fetched:0"])
     done = folded(graphs.Graph(graph.graph_def, graph.key, signature), tmp_path)
 
@@ -217,7 +191,7 @@ def shared(x):
 
 @pytest.mark.parametrize(("shared_weights", "left", "weights"), [("keep", 2, 1), ("copy", 0, 2)])
 def test_shared_weights_are_copied_only_where_that_is_wanted(shared_weights, left, weights, tmp_path):
-    graph = graph_of(shared)
+    graph = graph_of(shared, PICTURES)
     done = folded(graph, tmp_path, shared_weights=shared_weights)
     read = {node.input[1] for node in done.graph_def.node if node.op == "Conv2D"}
 
@@ -229,4 +203,4 @@ def test_shared_weights_are_copied_only_where_that_is_wanted(shared_weights, lef
 
 def test_an_unknown_word_for_shared_weights_is_refused(tmp_path):
     with pytest.raises(BuildError, match="keep and copy"):
-        folded(graph_of(shared), tmp_path, shared_weights="move")
+        folded(graph_of(shared, PICTURES), tmp_path, shared_weights="move")

@@ -1,5 +1,23 @@
 """One file a pass. A new one: write the file, register the function, name it here."""
 
-from converters.passes import copy, fold_norms, freeze, graph_transforms, remove_colocation
+from converters.passes import (
+    copy,
+    fold_norms,
+    freeze,
+    graph_transforms,
+    quantize_weights_per_channel,
+    remove_colocation,
+    remove_control_inputs,
+    remove_identities,
+)
 
-__all__ = ["copy", "fold_norms", "freeze", "graph_transforms", "remove_colocation"]
+__all__ = [
+    "copy",
+    "fold_norms",
+    "freeze",
+    "graph_transforms",
+    "quantize_weights_per_channel",
+    "remove_colocation",
+    "remove_control_inputs",
+    "remove_identities",
+]
