@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 from typing import Any, Final
 
 import tensorflow as tf
@@ -11,7 +12,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from converters.graphs import Graph, node_name
+from converters.graphs import Graph, imported, node_name
 
 
 class Edit:
@@ -62,6 +63,22 @@ class Edit:
         node = self.constant_node(tensor)
         return None if node is None else tf.make_ndarray(node.attr["value"].tensor)
 
+    def shape(self, tensor: str) -> Any:
+        """A tensor's shape, as far as it is known before anything is fed."""
+        return self._loaded.get_tensor_by_name(tensor if ":" in tensor else f"{tensor}:0").shape
+
+    @cached_property
+    def _loaded(self) -> Any:
+        return imported(self._graph.graph_def)
+
+    def free_suffix(self, suffix: str) -> str:
+        """The suffix, with a number where operations of the graph end in it already."""
+        tried, number = suffix, 0
+        while any(name.endswith(f"/{tried}") for name in self.nodes):
+            number += 1
+            tried = f"{suffix}_{number}"
+        return tried
+
     def add(self, op: str, name: str, inputs: list[str], **attributes: Any) -> str:
         """Add an operation; its name, which ends in a number where that is needed to be new, is returned."""
         node = NodeDef(op=op, name=self._new(name), input=inputs)
@@ -72,8 +89,10 @@ class Edit:
         return str(node.name)
 
     def add_constant(self, name: str, value: Any, dtype: Any = None) -> str:
-        """Add a Const, of the array's own type unless another is named."""
-        tensor = tf.make_tensor_proto(value, dtype=dtype)
+        """Add a Const, of the array's own type or of one that is stored alike."""
+        tensor = tf.make_tensor_proto(value)
+        if dtype is not None:
+            tensor.dtype = dtype.as_datatype_enum
         return self.add("Const", name, [], dtype=tf.as_dtype(tensor.dtype), value=tensor)
 
     def replace(self, name: str, op: str, inputs: list[str], **attributes: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import tensorflow as tf
 
 from converters.graph_edits import Edit, attribute
@@ -56,6 +57,13 @@ class Layer:
             return None
         full = value.reshape((1,) * (rank - value.ndim) + value.shape)
         return full.reshape(-1) if full.size == 1 or full.shape[axis] == full.size == self.channels else None
+
+    def quantized(self, weights: Any) -> tuple[Any, Any]:
+        """Weights as integers from -127 to 127, and the factors that turn them back, one a channel."""
+        sizes = (1,) * (weights.ndim - len(self.channel_shape)) + self.channel_shape
+        largest = np.abs(weights).max(tuple(axis for axis, size in enumerate(sizes) if size == 1), keepdims=True)
+        scales = np.where(largest > 0, largest, 1) / np.float32(127)
+        return np.rint(weights / scales).astype(np.int8), scales.reshape(self.channel_shape)
 
 
 def data_format(node: Any) -> str:

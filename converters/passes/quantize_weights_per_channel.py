@@ -37,17 +37,9 @@ def quantize_weights_per_channel(graph: Graph) -> Graph:
     return edit.done()
 
 
-def per_channel(weights: Any, layer: Layer) -> tuple[Any, Any]:
-    """Weights as 8-bit integers from -127 to 127 and the scales that turn them back, one a channel."""
-    sizes = (1,) * (weights.ndim - len(layer.channel_shape)) + layer.channel_shape
-    largest = np.abs(weights).max(tuple(axis for axis, size in enumerate(sizes) if size == 1), keepdims=True)
-    scales = np.where(largest > 0, largest, 1) / np.float32(127)
-    return np.rint(weights / scales).astype(np.int8), scales.reshape(layer.channel_shape)
-
-
 def _store(edit: Edit, layer: Layer, weights: Any) -> None:
     name = layer.weights
-    whole, scales = per_channel(weights, layer)
+    whole, scales = layer.quantized(weights)
     pieces = np.split(whole.reshape(-1), range(PIECE, whole.size, PIECE))
     wide = [_widened(edit, f"{name}/{number}", piece) for number, piece in enumerate(pieces)]
     flat = wide[0] if len(wide) == 1 else _concatenated(edit, name, wide)
