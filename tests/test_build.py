@@ -41,7 +41,7 @@ def test_version_2_is_smaller_and_both_say_what_they_are(repository):
     assert [version.manifest.recipe for version in versions.values()] == ["original", "quantized_weights"]
     assert versions[2].size_bytes < 0.6 * versions[1].size_bytes
     assert versions[1].manifest.signatures == versions[2].manifest.signatures
-    assert [step.name for step in versions[2].manifest.steps][-1] == "quantize_weights"
+    assert [step.name for step in versions[2].manifest.steps][-1] == "quantize_weights_per_channel"
 
 
 def test_version_1_of_a_saved_model_is_byte_for_byte_what_came(repository, saved_model):
