@@ -272,6 +272,58 @@ def test_only_placeholders_that_the_outputs_need_are_inputs(tmp_path):
     assert set(load(tmp_path, write_graph(tmp_path / "model.pb", build), outputs=("y",)).inputs) == {"x"}
 
 
+def test_a_graph_of_an_operation_that_was_given_up_is_read(tmp_path):
+    """Old graphs say which version of the operations they were written for, and that must not get lost."""
+
+    def build():
+        tf1.placeholder(tf.float32, [None, 1, 1, 3], name="x")
+
+    path = write_graph(tmp_path / "model.pb", build)
+    graph_def = sources.read_graph_def(path)
+    old = graph_def.node.add(name="y", op="BatchNormWithGlobalNormalization")
+    old.input.append("x")
+    for name, value in (("mean", 1.0), ("variance", 4.0), ("beta", 0.5), ("gamma", 2.0)):
+        constant = graph_def.node.add(name=name, op="Const")
+        constant.attr["dtype"].type = tf.float32.as_datatype_enum
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([value] * 3, tf.float32))
+        old.input.append(name)
+    old.attr["T"].type = tf.float32.as_datatype_enum
+    old.attr["variance_epsilon"].f = 0.0
+    old.attr["scale_after_normalization"].b = True
+    graph_def.versions.producer = 8
+    path.write_bytes(graph_def.SerializeToString())
+    load(tmp_path, path, outputs=("y",))
+
+    with tf.Graph().as_default(), tf1.Session() as session:  # as servers load it
+        tf1.saved_model.load(session, ["serve"], str(tmp_path / "loaded"))
+        assert session.run("y:0", {"x:0": [[[[5.0, 5.0, 5.0]]]]}).tolist() == [[[[4.5, 4.5, 4.5]]]]
+
+
+def test_loops_and_branches_in_functions_stay_whole(tmp_path):
+    """Control flow of TensorFlow 2 with a TensorList, nested; only functions nothing calls are left out."""
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float16, name="x"), tf.TensorSpec([], tf.int32, name="times")])
+    def grow(x, times):
+        rows = tf.TensorArray(tf.float16, size=times)
+        for place in tf.range(times):
+            rows = rows.write(place, tf.cond(place > 1, lambda: x * 2, lambda: x))
+        return tf.identity(rows.stack(), name="y")
+
+    graph_def = grow.get_concrete_function().graph.as_graph_def()
+    unused = graph_def.library.function.add()
+    unused.signature.name = "of_nobody"
+    path = tmp_path / "model.pb"
+    path.write_bytes(graph_def.SerializeToString())
+    signature = load(tmp_path, path, outputs=("y",))
+
+    loaded = tf.saved_model.load(str(tmp_path / "loaded")).signatures["serving_default"]
+    functions = [each.signature.name for each in graphs.meta_graph(tmp_path / "loaded").graph_def.library.function]
+    assert loaded(x=tf.constant(1.5, tf.float16), times=tf.constant(3))["y"].numpy().tolist() == [1.5, 1.5, 3.0]
+    assert signature.inputs["x"].shape == ()
+    assert functions
+    assert "of_nobody" not in functions
+
+
 @pytest.mark.parametrize(
     ("choice", "option"),
     [({"tags": ("train",)}, "--tags"), ({"signature": "x"}, "--signature"), ({"allow_lambda": True}, "--allow-lambda")],

@@ -125,6 +125,56 @@ def test_a_model_without_any_signature_is_refused(tmp_path):
     assert not (tmp_path / "m" / "1").exists()
 
 
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """A TensorFlow 1 classifier: scores from one signature, their words by way of a table from the other."""
+    folder = tmp_path_factory.mktemp("labelled")
+    (folder / "words.txt").write_text("cat\ndog\n")
+    with tf.Graph().as_default(), tf1.Session() as session:
+        x = tf1.placeholder(tf.float32, [None, 2], name="x")
+        scores = x * tf1.get_variable("scale", initializer=2.0)
+        index = tf1.lookup.TextFileIndex
+        rows = tf1.lookup.TextFileInitializer(
+            str(folder / "words.txt"), tf.int64, index.LINE_NUMBER, tf.string, index.WHOLE_LINE
+        )
+        words = tf1.lookup.StaticHashTable(rows, "none").lookup(tf.argmax(scores, 1))
+        session.run([tf1.global_variables_initializer(), tf1.tables_initializer()])
+        predict = tf1.saved_model.predict_signature_def
+        builder = tf1.saved_model.Builder(str(folder / "labelled"))
+        builder.add_meta_graph_and_variables(
+            session,
+            ["serve"],
+            {"serving_default": predict({"x": x}, {"word": words}), "scores": predict({"x": x}, {"scores": scores})},
+            assets_collection=tf1.get_collection(tf1.GraphKeys.ASSET_FILEPATHS),
+            main_op=tf1.tables_initializer(),
+        )
+        builder.save()
+    (folder / "words.txt").unlink()
+    return folder / "labelled"
+
+
+def test_a_table_and_its_vocabulary_stay_in_version_1_and_stop_version_2(labelled, tmp_path):
+    build = ("converters", "build", "m", "--source", labelled, "--repository", tmp_path)
+    done = run(*build, "--version", 1, "--version", 2)
+    served = tf.saved_model.load(str(tmp_path / "m" / "1")).signatures["serving_default"]
+
+    assert_one_sentence(
+        done, "signature serving_default looks words up in tables", "version 1 (original)", "--signature"
+    )
+    assert served(x=tf.constant([[0.0, 1.0]]))["word"].numpy().tolist() == [b"dog"]
+    assert not (tmp_path / "m" / "2").exists()
+
+
+def test_a_signature_beside_the_table_is_frozen(labelled, tmp_path):
+    build = ("converters", "build", "m", "--source", labelled, "--repository", tmp_path)
+    done = run(*build, "--version", 2, "--signature", "scores")
+
+    assert done.returncode == 0, done.stderr
+    assert graphs.meta_graph(tmp_path / "m" / "2").graph_def.versions.producer > 0
+    served = tf.saved_model.load(str(tmp_path / "m" / "2")).signatures["scores"]
+    assert served(x=tf.constant([[0.0, 1.0]]))["scores"].numpy().tolist() == [[0.0, 2.0]]
+
+
 def test_a_model_in_text_form_is_the_same_model(dense, tmp_path):
     text = shutil.copytree(dense, tmp_path / "text")
     (text / "saved_model.pbtxt").write_text(text_format.MessageToString(graphs.saved_model(dense)))

@@ -7,11 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_from_session_graph,
+    convert_variables_to_constants_v2,
+)
 
 from converters import graphs
 from converters.quiet import quiet
 from converters.registry import register
+from converters.sources import rewiring
 from model_config.errors import BuildError
 
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
@@ -22,19 +26,42 @@ _TABLES = {"HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2",
 def freeze(source: Path, target: Path) -> None:
     """Turn variables into constants and inline functions; the default signature stays."""
     meta = graphs.meta_graph(source)
-    operations = _operation_types(meta.graph_def)
-    if operations & _TABLES:
-        raise BuildError("the model looks words up in tables, which cannot be frozen; serve version 1 (original)")
-    plain = not meta.HasField("object_graph_def") and not operations & _VARIABLES
-    graphs.write(graphs.read(source) if plain else _frozen(source, meta), target)
+    plain = not meta.HasField("object_graph_def") and not _operation_types(meta.graph_def) & _VARIABLES
+    _require_no_tables(meta)
+    frozen = graphs.read if plain else _frozen_functions if meta.HasField("object_graph_def") else _frozen_session
+    graphs.write(frozen(source), target)
+
+
+def _require_no_tables(meta: Any) -> None:
+    key, signature = graphs.signature_def(meta)
+    rewiring.prune(meta.graph_def, [info.name for info in signature.outputs.values()])
+    if _operation_types(meta.graph_def) & _TABLES:
+        others = len(meta.signature_def) > 1
+        raise BuildError(
+            f"signature {key} looks words up in tables, which cannot be frozen; serve version 1 (original)"
+            + (", or convert a signature that needs no table with --signature" if others else "")
+        )
 
 
 def _operation_types(graph_def: Any) -> set[str]:
     return {node.op for node in graphs.nodes(graph_def)}
 
 
-def _frozen(source: Path, meta: Any) -> graphs.Graph:
-    key, declared = graphs.signature_def(meta)
+def _frozen_session(source: Path) -> graphs.Graph:
+    """A model of TensorFlow 1, whose tensors keep their names."""
+    key, signature = graphs.signature_def(graphs.meta_graph(source))
+    ends = [graphs.node_name(info.name) for side in (signature.inputs, signature.outputs) for info in side.values()]
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session, quiet():
+        tf.compat.v1.saved_model.load(session, [graphs.SERVING_TAG], str(source))
+        whole = graph.as_graph_def()
+        graph_def = convert_variables_to_constants_from_session_graph(session, whole, ends)
+    graph_def.versions.CopyFrom(whole.versions)  # which TensorFlow forgets, and by which it reads operations
+    return graphs.Graph(graph_def, key, signature)
+
+
+def _frozen_functions(source: Path) -> graphs.Graph:
+    """A model of TensorFlow 2, whose signature is a function."""
+    key, declared = graphs.signature_def(graphs.meta_graph(source))
     loaded = tf.saved_model.load(str(source))  # held, as its variables end with it
     with quiet():
         frozen = convert_variables_to_constants_v2(loaded.signatures[key])
