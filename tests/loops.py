@@ -69,6 +69,7 @@ class Detector:
     """A post-processing: which form it has, and its numbers.
 
     Attributes:
+        pictures: how many it always gets, None for any number; for one there is no loop.
         form: ``filtered`` drops low scores before suppression (Object Detection API until 2018), ``padded``
             suppresses, marks rows without a box and sorts (since 2019), ``labels`` is Keras RetinaNet's.
         clip: where boxes are cut off at a window: nowhere, ``before`` suppression, or ``after``.
@@ -82,6 +83,7 @@ class Detector:
 
     form: str = "filtered"
     classes: int = 3
+    pictures: int | None = None
     anchors: int | None = None
     iou: float = 0.6
     score: float = 0.05
@@ -107,7 +109,10 @@ class Detector:
             names += ["detection_multiclass_scores", "detection_anchor_indices"]
             kinds += [tf.float32] * 2
         with tf1.name_scope(self.scope):
-            found = tf.map_fn(self._one_picture, given, fn_output_signature=kinds)
+            if boxes.shape[0] == 1:  # as the Object Detection API's static_or_dynamic_map_fn does it
+                found = [tf.stack([each]) for each in self._one_picture([tf.unstack(each)[0] for each in given])]
+            else:
+                found = tf.map_fn(self._one_picture, given, fn_output_signature=kinds)
         return dict(zip(names, found))
 
     def _further(self, boxes: Any, scores: Any) -> list[Any]:
@@ -125,9 +130,9 @@ class Detector:
     def inputs(self) -> dict[str, tf.TensorSpec]:
         """What ``build`` takes."""
         each = [self.classes] if self.own_boxes else []
-        window = {"window": tf.TensorSpec([None, 4])} if self.own_window else {}
-        scores = tf.TensorSpec([None, self.anchors, self.classes])
-        return {"boxes": tf.TensorSpec([None, self.anchors, *each, 4]), "scores": scores, **window}
+        window = {"window": tf.TensorSpec([self.pictures, 4])} if self.own_window else {}
+        scores = tf.TensorSpec([self.pictures, self.anchors, self.classes])
+        return {"boxes": tf.TensorSpec([self.pictures, self.anchors, *each, 4]), "scores": scores, **window}
 
     def save(self, folder: Path) -> Path:
         """As a servable that TensorFlow 1 wrote."""

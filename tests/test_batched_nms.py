@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loops import Detector, answers, random_boxes, save_functional
+from loops import Detector, answers, random_boxes, save, save_functional
 
 from converters import graphs, registry
 from converters.remarks import collected
@@ -138,6 +138,19 @@ def test_loops_that_tensorflow_2_wrote_are_found_as_well(detector, tmp_path):
     assert_same_answers(before, after, drawn(detector, 4, 3))
 
 
+@pytest.mark.parametrize("save_it", [save, save_functional], ids=["TensorFlow 1", "TensorFlow 2"])
+@pytest.mark.parametrize("properties", [False, True])
+def test_a_batch_of_one_needs_no_loop_to_be_found(save_it, properties, tmp_path):
+    detector = Detector("padded", pictures=1, clip="after", nms=5, own_window=True, properties=properties)
+    before = save_it(tmp_path / "before", detector.build, detector.inputs)
+    after, remarks = rewrite(before, tmp_path / "after")
+
+    assert "CombinedNonMaxSuppression" in operation_types(after), remarks
+    assert "NonMaxSuppressionV5" not in operation_types(after)
+    for seed in range(5):
+        assert_same_answers(before, after, drawn(detector, seed, 1))
+
+
 def test_what_scores_more_than_the_last_candidate_is_as_without_a_limit(tmp_path):
     detector = Detector(classes=20, per_class=30, total=60)
     before = detector.save(tmp_path / "before")
@@ -191,8 +204,9 @@ class Soft(Detector):
         (Halved(), "does not answer drawn boxes as it does"),
         (Squared(), "does not answer drawn boxes as it does"),
         (Soft(), "soft NMS"),
+        (Detector(score=2.0), "does not answer drawn boxes as it does"),
     ],
-    ids=["different thresholds", "other boxes", "other scores", "soft"],
+    ids=["different thresholds", "other boxes", "other scores", "soft", "nothing is ever found"],
 )
 def test_what_only_looks_like_it_stays_and_says_why(detector, words, tmp_path):
     before = detector.save(tmp_path / "before")

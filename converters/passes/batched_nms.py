@@ -5,7 +5,7 @@ from __future__ import annotations
 from converters.detector_loops import DetectorLoop, Unlike
 from converters.explanation import explain
 from converters.graphs import Graph
-from converters.patterns import MapLoop, Wiring, below, map_loops, spliced
+from converters.patterns import MapLoop, Wiring, below, map_loops, single_rounds, spliced
 from converters.registry import on_graphs, register
 from converters.remarks import remark
 from model_config.errors import BuildError
@@ -18,7 +18,8 @@ def batched_nms(graph: Graph, candidates: str = "400") -> Graph:
     if not candidates.isdigit() or not int(candidates):
         raise BuildError(f"batched_nms takes the best anchors, as many as candidates says, not {candidates!r}")
     wiring = Wiring(graph.graph_def)
-    loops = [loop for loop in map_loops(wiring) if DetectorLoop(wiring, loop).suppressions]
+    loops = map_loops(wiring) + single_rounds(wiring)
+    loops = [loop for loop in loops if DetectorLoop(wiring, loop).suppressions]
     if not loops:
         remark("no loop over pictures with NonMaxSuppression in it was recognised; the graph stays as it was")
     for loop in loops:
