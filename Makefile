@@ -26,11 +26,14 @@ help:  ## list the targets
 
 setup: $(DONE)  ## make .venv and install the locked dependencies, once
 
-$(DONE): requirements.lock pyproject.toml
+$(DONE): .venv/dependencies pyproject.toml
+	@$(PY) -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dependencies: requirements.lock
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.9 to 3.12 with venv found; install one (on Debian and Ubuntu: python3-venv), or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 	$(PY) -m pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
-	$(PY) -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lock: $(DONE)  ## renew requirements.lock from pyproject.toml

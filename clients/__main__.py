@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from model_config import models, options
+from model_config import options
 from model_config.console import Commands, print_json, print_table, progress, stderr
 from model_config.errors import SuiteError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clients.client import Client
     from clients.pictures import Picture
     from clients.tasks.detection import Detection
+    from model_config.models import Model
 
 
 @click.group(cls=Commands)
@@ -95,6 +96,7 @@ def _predictions(
     from clients import labels, pictures
     from clients.ask import Detector
     from clients.client import Client
+    from model_config import models
 
     known = models.load(file).get(model)
     names = labels.load(given if given is not None else known.task.labels if known else ())
@@ -189,6 +191,7 @@ def compare(
     from clients import bench, compare, datasets, labels
     from clients.client import Client
     from clients.report import table, write
+    from model_config import models
 
     known = models.load(file).get(model)
     dataset = datasets.load(_data(data, known))
@@ -204,7 +207,7 @@ def compare(
     stderr().print(f"written: {summary}\nopen:    {page.resolve().as_uri()}")
 
 
-def _data(given: Path | None, known: models.Model | None) -> Path:
+def _data(given: Path | None, known: Model | None) -> Path:
     folder = given or (known.data if known else None)
     if folder is None:
         raise SuiteError("nothing to compare on: name labelled pictures with --data, or as 'data' in models.yaml")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from converters import source_options
 from model_config import models, options
 from model_config.console import Commands, Failure, print_json, print_table, progress
 from model_config.errors import SuiteError
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 # TensorFlow's start-up remarks would bury our own; its errors reach us as exceptions
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Keras 3 may run on others, whose models no server could load
+os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 @click.group(cls=Commands)
@@ -30,16 +34,18 @@ def main() -> None:
 @main.command(name="list")
 @options.as_json
 def list_(as_json: bool) -> None:
-    """List the recipes and the passes they are made of."""
+    """List the recipes, the passes they are made of, and the source formats."""
     from converters import recipes, registry
+    from converters.sources.registry import formats as known_formats
 
     made = {name: recipe for name, recipe in recipes.RECIPES.items()}
     passes = {name: registry.line(apply) for name, apply in registry.passes().items()}
+    formats = {name: each.line for name, each in known_formats().items()}
     if as_json:
         rows = {
             name: {"line": r.line, "needs": r.needs, "steps": [s.name for s in r.steps]} for name, r in made.items()
         }
-        print_json({"recipes": rows, "passes": passes})
+        print_json({"recipes": rows, "passes": passes, "formats": formats})
         return
     usual = {recipe: number for number, recipe in models.DEFAULT_VERSIONS.items()}
     table = [
@@ -47,22 +53,26 @@ def list_(as_json: bool) -> None:
     ]
     print_table("recipes", ("n", "recipe", "what it is", "state"), table, left=4)
     print_table("passes", ("pass", "what it does"), passes.items(), left=2)
+    print_table("source formats", ("format", "what it is"), formats.items(), left=2)
 
 
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
+@source_options.choices
 @options.as_json
-def inspect(path: Path, as_json: bool) -> None:
-    """Show what PATH holds: signatures, or candidate inputs and outputs, and its operations."""
+def inspect(path: Path, as_json: bool, **choices: Any) -> None:
+    """Show what PATH holds: signatures, or candidate inputs and outputs, its operations and its weights."""
     from converters import inspect as look
 
-    found = look.inspect(path)
+    found = look.inspect(path, **source_options.given(choices))
     if as_json:
         print_json(found)
         return
-    header = ("signature", "side", "name", "type", "shape")
-    print_table(f"{path} ({found['format']})", header, look.ends(found), left=5)
-    print_table("operations", ("operation", "count"), [(op, str(n)) for op, n in found["operations"].items()])
+    first = "signature" if found["signatures"] else "reason"
+    print_table(f"{path} ({found['format']})", (first, "side", "name", "type", "shape"), look.ends(found), left=5)
+    print_table("operations", ("operation", "count"), [(op, f"{n:,}") for op, n in found["operations"].items()])
+    weights = [(dtype, f"{size:,}") for dtype, size in found["bytes_by_dtype"].items()]
+    print_table(f"{found['parameters']:,} parameters", ("type", "bytes"), weights)
 
 
 @main.command()
@@ -71,35 +81,31 @@ def inspect(path: Path, as_json: bool) -> None:
     "--version", "versions", type=int, multiple=True, help="May be repeated; all declared ones when left out."
 )
 @click.option("--source", type=click.Path(path_type=Path), help="The model, instead of the one in models.yaml.")
-@click.option(
-    "--format", "format_", help="The source's format, where it is not found out: saved_model or frozen_graph."
-)
-@click.option("--inputs", help="A frozen graph's inputs, such as image_tensor:0,mask:0.")
-@click.option("--outputs", help="A frozen graph's outputs, likewise.")
+@source_options.choices
 @options.models_file
 @options.repository
 @click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
+@click.option("--force", is_flag=True, help="Build anew a version although it was made from the same.")
 @options.as_json
 def build(
     name: str,
     versions: tuple[int, ...],
     source: Path | None,
-    format_: str | None,
-    inputs: str | None,
-    outputs: str | None,
     file: Path,
     repository: Path,
     replace: bool,
+    force: bool,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Build versions of the model NAME.
 
     Example: python -m converters build my_ssd --source frozen_inference_graph.pb --version 1 --version 2
     """
-    given = {"source": source, "format": format_, "inputs": _split(inputs), "outputs": _split(outputs)}
-    model = _model(name, file, {key: value for key, value in given.items() if value is not None})
+    given = source_options.given(choices) | ({} if source is None else {"source": source})
+    model = _model(name, file, given)
     wanted = versions or tuple(model.versions)
-    built, failed = _build_all(model, wanted, repository, replace)
+    built, failed = _build_all(model, wanted, repository, replace, force)
     _print(model, built, as_json)
     if failed:
         raise Failure(_told(failed))
@@ -111,29 +117,25 @@ def _model(name: str, file: Path, given: dict[str, Any]) -> models.Model:
         return models.find(name, file).model_copy(update=given)
     known = models.load(file).get(name)
     if known is not None:
-        # inputs and outputs of the entry belong to the entry's own source
-        return known.model_copy(update={"format": None, "inputs": (), "outputs": (), **given})
+        # what the entry says of its own source does not hold for another
+        return known.model_copy(update={**source_options.UNSAID, **given})
     return models.parse(name, given, where="command line")
 
 
-def _split(names: str | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(name.strip() for name in names.split(",") if name.strip())
-
-
 def _build_all(
-    model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool
+    model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool, force: bool
 ) -> tuple[list[Built], dict[int, SuiteError]]:
     built, failed = [], {}
     with progress() as bars:
         for number in wanted:
             try:
-                built.append(_build_one(bars, model, number, repository, replace))
+                built.append(_build_one(bars, model, number, repository, replace, force))
             except SuiteError as error:  # one version's failure does not stop the others
                 failed[number] = error
     return built, failed
 
 
-def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, replace: bool) -> Built:
+def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, replace: bool, force: bool) -> Built:
     from converters import recipes
     from converters.build import build as make
 
@@ -152,7 +154,7 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
             for sentence in record.remarks:
                 bars.console.print(f"    {sentence}", highlight=False, markup=False, soft_wrap=True)
 
-    done = make(model, number, repository, report, replace=replace)
+    done = make(model, number, repository, report, replace=replace, force=force)
     bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)
     return done
 
@@ -174,6 +176,8 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
             "seconds": each.manifest.seconds,
             "fresh": each.fresh,
             "path": str(each.version.path),
+            "differences": each.manifest.differences,
+            "remarks": each.manifest.remarks,
         }
         for each in built
     ]
@@ -187,10 +191,22 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
                 "built" if r["fresh"] else "unchanged",
                 str(r["path"]),
                 f"{r['size_bytes']:,}",
+                _largest(each.manifest.differences),
             )
-            for r in rows
+            for r, each in zip(rows, built)
         ]
-        print_table(model.name, ("version", "recipe", "state", "folder", "bytes"), words, left=4)
+        header = ("version", "recipe", "state", "folder", "bytes", "differs by at most")
+        print_table(model.name, header, words, left=4)
+        for each in built:
+            for remark in each.manifest.remarks:
+                click.echo(f"version {each.version.number}: {remark}", err=True)
+
+
+def _largest(differences: Mapping[str, float]) -> str:
+    if not differences:
+        return "not compared"
+    name = max(differences, key=lambda output: differences[output])
+    return f"{differences[name]:.3g} in {name}" if differences[name] else "none"
 
 
 if __name__ == "__main__":

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import stat
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from importlib import metadata
 from pathlib import Path
 
-import tensorflow as tf
-
-from converters import graphs, pipeline, recipes, sources
+from converters import checks, graphs, pipeline, recipes, sources, verify
 from model_config import base_path, manifest
 from model_config.errors import BuildError
 from model_config.models import Model
 from model_config.publishing import RESULT, publishing
+
+# what a draft folder calls the source in the form that the passes start from
+_SOURCE = "0-source"
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,26 @@ class _Plan:
     def key(self) -> str:
         """Equal for builds that must give the same result."""
         steps = [(step.name, dict(step.params)) for step in self.recipe.steps]
-        ends = (self.source.format, self.source.inputs, self.source.outputs)
-        return hashlib.sha256(json.dumps([self.sha256, ends, steps, _tools()]).encode()).hexdigest()
+        told = [self.sha256, self.source.choices, steps, self.model.batch_sizes, _tools()]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def build(model: Model, number: int, repository: Path, report: pipeline.Report, *, replace: bool = False) -> Built:
+def build(
+    model: Model,
+    number: int,
+    repository: Path,
+    report: pipeline.Report,
+    *,
+    replace: bool = False,
+    force: bool = False,
+    ask: checks.Ask = verify.ask_in_fresh_process,
+) -> Built:
     """Make one version of a model, unless it is there already.
+
+    Args:
+        replace: make it anew where it was made from something else.
+        force: make it anew even where it was made from the same.
+        ask: how the finished servable is put to the test.
 
     Raises:
         UnknownName: the model has no such version, or its recipe or an output does not exist.
@@ -57,53 +74,95 @@ def build(model: Model, number: int, repository: Path, report: pipeline.Report, 
     recipe = recipes.find(model.recipe(number))
     source = sources.locate(model)
     plan = _Plan(model, number, recipe, source, source.sha256())
-    there = base_path.scan(repository, model.name).get(number)
-    made = there.manifest if there else None
-    if there and made and made.key == plan.key:
-        return Built(there, made, fresh=False)
-    if there and not replace:
-        raise BuildError(f"{there.path} exists and was made from something else; --replace builds it anew")
+    there = _there(plan, repository, replace, force)
+    if there:
+        return there
     with publishing(repository / model.name / str(number)) as draft:
-        record = _make(plan, draft, report)
+        # another process may have made it since
+        there = _there(plan, repository, replace, force)
+        if there:
+            return there
+        record = _make(plan, draft, report, ask)
     return Built(base_path.require(repository, model.name, number), record, fresh=True)
 
 
-def _make(plan: _Plan, draft: Path, report: pipeline.Report) -> manifest.Manifest:
+def _there(plan: _Plan, repository: Path, replace: bool, force: bool) -> Built | None:
+    """The version as it is, where it may stay; BuildError where it is another and must not be replaced."""
+    version = base_path.scan(repository, plan.model.name).get(plan.number)
+    if version is None:
+        return None
+    made = version.manifest
+    if made and made.key == plan.key:
+        return None if force else Built(version, made, fresh=False)
+    if not replace:
+        raise BuildError(f"{version.path} exists and was made from something else; --replace builds it anew")
+    return None
+
+
+def _make(plan: _Plan, draft: Path, report: pipeline.Report, ask: checks.Ask) -> manifest.Manifest:
     start = time.perf_counter()
-    loaded, servable = draft / "0-source", draft / RESULT
-    plan.source.load(loaded)
+    loaded, servable = draft / _SOURCE, draft / RESULT
+    plan.source.load(loaded, whole=plan.recipe.keeps_all)
+    _make_writable(loaded)
     graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
     steps = pipeline.run(plan.recipe.steps, loaded, servable, report)
-    _check(loaded, servable)
-    record = _manifest(plan, steps, servable, time.perf_counter() - start)
+    key = graphs.signature_def(graphs.meta_graph(loaded), plan.source.signature)[0]
+    _require_signature(loaded, servable, key)
+    converted = time.perf_counter()
+    found = checks.check(servable, loaded, key, plan.model, ask)
+    checked = time.perf_counter()
+    record = _manifest(plan, steps, draft, found, seconds=checked - start, check_seconds=checked - converted)
     manifest.write(record, servable)
     return record
 
 
-def _check(source: Path, servable: Path) -> None:
-    """Refuse to publish what a server could not load or what takes and gives something else than the source."""
-    graphs.require_loadable(servable)
-    wanted, key = graphs.signatures(source), graphs.signature_def(graphs.meta_graph(source))[0]
-    if graphs.signatures(servable)[key] != wanted[key]:
+def _make_writable(folder: Path) -> None:
+    """Folders copied from a read-only source could neither be added to nor be deleted."""
+    for each in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        each.chmod(each.stat().st_mode | stat.S_IRWXU)
+
+
+def _require_signature(source: Path, servable: Path, key: str) -> None:
+    """Refuse to publish what takes and gives something else than the source."""
+    if graphs.signatures(servable).get(key) != graphs.signatures(source)[key]:
         raise BuildError(f"the passes changed signature {key}; this is a defect of the recipe, nothing was published")
 
 
-def _manifest(plan: _Plan, steps: tuple[manifest.StepRecord, ...], servable: Path, seconds: float) -> manifest.Manifest:
+def _manifest(
+    plan: _Plan,
+    steps: tuple[manifest.StepRecord, ...],
+    draft: Path,
+    found: tuple[manifest.Check, ...],
+    *,
+    seconds: float,
+    check_seconds: float,
+) -> manifest.Manifest:
+    sizes = base_path.sizes(draft / RESULT)
     return manifest.Manifest(
         model=plan.model.name,
         version=plan.number,
         recipe=plan.model.recipe(plan.number),
         key=plan.key,
-        source=manifest.Source(path=str(plan.source.path), format=plan.source.format, sha256=plan.sha256),
+        source=manifest.Source(
+            path=str(plan.source.path),
+            format=plan.source.format,
+            sha256=plan.sha256,
+            size_bytes=sum(base_path.sizes(draft / _SOURCE).values()),
+        ),
         steps=steps,
         tools=_tools(),
-        signatures=graphs.signatures(servable),
+        signatures=graphs.signatures(draft / RESULT),
         batch_sizes=plan.model.batch_sizes,
-        size_bytes=base_path.folder_size(servable),
+        size_bytes=sum(sizes.values()),
+        sizes=sizes,
         seconds=round(seconds, 3),
+        check_seconds=round(check_seconds, 3),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        checks=found,
     )
 
 
 def _tools() -> dict[str, str]:
-    return {"tensorflow": tf.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    packages = ("tf-serving-suite", "tensorflow", "tensorflow-serving-api", "numpy", "protobuf")
+    versions = {name: metadata.version(name) for name in packages}
+    return {**versions, "python": platform.python_version(), "machine": platform.machine()}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from converters import messages
 from converters.quiet import quiet
 from model_config.errors import BadSource, SuiteError
 from model_config.manifest import Signature, Tensor
@@ -19,6 +22,13 @@ from model_config.manifest import Signature, Tensor
 SERVING_TAG = "serve"
 DEFAULT_KEY = "serving_default"
 PREDICT = "tensorflow/serving/predict"
+SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+
+# elements; what says a shape, a permutation or a size has fewer
+_LARGE = 1000
+
+# TensorFlow's own note among the signatures, which nobody can ask
+INIT_OP = "__saved_model_init_op"
 
 
 @dataclass(frozen=True)
@@ -56,50 +66,61 @@ def node_name(tensor: str) -> str:
 
 def operations(folder: Path) -> int:
     """How many operations a SavedModel has, those inside functions included."""
-    graph_def = meta_graph(folder).graph_def
-    return len(graph_def.node) + sum(len(function.node_def) for function in graph_def.library.function)
+    return sum(1 for _ in nodes(meta_graph(folder).graph_def))
 
 
-def meta_graph(folder: Path) -> Any:
-    """The graph that servers load; BadSource when the folder is no SavedModel or has none."""
-    path = folder / "saved_model.pb"
-    try:
-        saved_model = SavedModel.FromString(path.read_bytes())
-    except FileNotFoundError:
-        raise BadSource(_no_saved_model(folder)) from None
-    except DecodeError as error:
-        raise BadSource(f"{path} is truncated or damaged: no SavedModel can be read from it") from error
-    for candidate in saved_model.meta_graphs:
-        if SERVING_TAG in candidate.meta_info_def.tags:
+def nodes(graph_def: Any) -> Iterator[Any]:
+    """Every operation of a graph, those inside functions included."""
+    yield from graph_def.node
+    for function in graph_def.library.function:
+        yield from function.node_def
+
+
+def saved_model(folder: Path) -> Any:
+    """All graphs of a SavedModel, whose file is binary or text; BadSource when the folder is none."""
+    for name in SAVED_MODEL_FILES:
+        if (folder / name).is_file():
+            return messages.read(folder / name, SavedModel)
+    raise BadSource(_no_saved_model(folder))
+
+
+def meta_graph(folder: Path, tags: Collection[str] = (SERVING_TAG,)) -> Any:
+    """The graph with exactly these tags, such as servers load; BadSource when the folder has none."""
+    graphs = saved_model(folder).meta_graphs
+    for candidate in graphs:
+        if set(candidate.meta_info_def.tags) == set(tags):
             return candidate
-    tags = "; ".join(", ".join(each.meta_info_def.tags) or "none" for each in saved_model.meta_graphs)
+    there = "; ".join(",".join(each.meta_info_def.tags) or "none" for each in graphs) or "none"
     raise BadSource(
-        f"{folder} has no graph tagged 'serve', which servers load (tags: {tags or 'none'}); export it anew"
+        f"{folder} has no graph tagged {','.join(tags)!r} (tags: {there}); choose one that is there with --tags"
     )
 
 
 def _no_saved_model(folder: Path) -> str:
-    below = [each.parent for each in sorted(folder.glob("*/saved_model.pb"))]
+    if (folder / "saved_model.cpb").is_file():
+        return f"{folder} is a SavedModel in pieces, as its graph is over 2 GB; export it with its weights as variables"
+    below = [each.parent for each in sorted(folder.glob("*/saved_model.pb*"))]
     hint = f"did you mean {below[0]}?" if below else "name the folder that holds saved_model.pb"
     return f"{folder} is no SavedModel; {hint}"
 
 
-def signature_def(meta: Any) -> tuple[str, Any]:
-    """The signature that is converted: ``serving_default``, or the only one there is."""
-    signatures = {key: value for key, value in meta.signature_def.items() if value.inputs or value.outputs}
-    signatures.pop("__saved_model_init_op", None)
-    if DEFAULT_KEY in signatures:
-        return DEFAULT_KEY, signatures[DEFAULT_KEY]
-    if len(signatures) == 1:
-        return next(iter(signatures.items()))
-    names = ", ".join(sorted(signatures)) or "none"
-    raise BadSource(f"the SavedModel has no signature 'serving_default' (signatures: {names}); export it with one")
+def signature_def(meta: Any, key: str | None = None) -> tuple[str, Any]:
+    """The signature that is converted: ``key``, or ``serving_default``, or the only one there is."""
+    known = {each: value for each, value in meta.signature_def.items() if value.inputs or value.outputs}
+    known.pop(INIT_OP, None)
+    wanted = next(iter(known)) if key is None and len(known) == 1 else key or DEFAULT_KEY
+    if wanted in known:
+        return wanted, known[wanted]
+    if not known:
+        raise BadSource("the SavedModel has no signature, so nothing can be asked of it; export it with one")
+    names = ", ".join(sorted(known))
+    raise BadSource(f"the SavedModel has no signature {wanted!r} (signatures: {names}); choose one with --signature")
 
 
 def signatures(folder: Path) -> dict[str, Signature]:
     """What a SavedModel takes and gives, as plain data."""
     found = meta_graph(folder).signature_def.items()
-    return {key: plain(value) for key, value in sorted(found) if key != "__saved_model_init_op"}
+    return {key: plain(value) for key, value in sorted(found) if key != INIT_OP}
 
 
 def plain(signature: Any) -> Signature:
@@ -117,11 +138,11 @@ def _tensor(info: Any) -> Tensor:
 
 def signature_of(graph_def: Any, inputs: Iterable[str], outputs: Iterable[str]) -> Any:
     """A SignatureDef over named tensors, whose names there are the graph's own without ``:0``."""
-    graph = imported(graph_def)
+    graph = imported(skeleton(graph_def))
     signature = SignatureDef(method_name=PREDICT)
     for tensors, side in ((inputs, signature.inputs), (outputs, signature.outputs)):
         for name in tensors:
-            side[_alias(name)].CopyFrom(_info(_tensor_in(graph, name)))
+            side[alias(name)].CopyFrom(_info(tensor_in(graph, name)))
     return signature
 
 
@@ -136,14 +157,30 @@ def imported(graph_def: Any) -> Any:
     return graph
 
 
-def _tensor_in(graph: Any, name: str) -> Any:
+def skeleton(graph_def: Any) -> Any:
+    """A copy without the large constants, on whose values no type or shape depends."""
+    light = GraphDef(versions=graph_def.versions, library=graph_def.library)
+    for node in graph_def.node:
+        tensor = node.attr["value"].tensor if node.op == "Const" else None
+        if tensor is None or math.prod(dim.size for dim in tensor.tensor_shape.dim) < _LARGE:
+            light.node.append(node)
+            continue
+        stand_in = light.node.add(name=node.name, op="Placeholder", input=node.input)
+        stand_in.attr["dtype"].type = tensor.dtype
+        stand_in.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
+    return light
+
+
+def tensor_in(graph: Any, name: str) -> Any:
+    """The tensor of that name; BadSource when the graph has none."""
     try:
         return graph.get_tensor_by_name(name)
     except (KeyError, ValueError) as error:
         raise BadSource(f"the graph has no tensor {name!r}: {error.args[0]}") from error
 
 
-def _alias(tensor: str) -> str:
+def alias(tensor: str) -> str:
+    """The name a tensor has in a signature, which is its own without ``:0``."""
     node, _, place = tensor.partition(":")
     return node if place in ("", "0") else f"{node}_{place}"
 
@@ -153,23 +190,36 @@ def _info(tensor: Any) -> Any:
     return TensorInfo(name=tensor.name, dtype=tensor.dtype.as_datatype_enum, tensor_shape=shape)
 
 
+@contextmanager
+def session(folder: Path) -> Iterator[Any]:
+    """A session over a SavedModel as a server holds it, variables and initialization included.
+
+    Raises:
+        BadSource: it cannot be loaded.
+    """
+    with tf.Graph().as_default(), tf.compat.v1.Session() as opened:
+        try:
+            with quiet():
+                tf.compat.v1.saved_model.load(opened, [SERVING_TAG], str(folder))
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
+        yield opened
+
+
 def require_loadable(folder: Path) -> None:
-    """Load a SavedModel as a server does, variables and initialization included; BadSource when that fails."""
-    graph = tf.Graph()
-    try:
-        with graph.as_default(), tf.compat.v1.Session(graph=graph) as session, quiet():
-            tf.compat.v1.saved_model.load(session, [SERVING_TAG], str(folder))
-    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-        raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
+    """Load a SavedModel as a server does; BadSource when that fails."""
+    with session(folder):
+        pass
 
 
 def write(graph: Graph, folder: Path) -> None:
     """Save a graph as a SavedModel that servers load."""
-    meta = MetaGraphDef(graph_def=graph.graph_def)
+    saved_model = SavedModel(saved_model_schema_version=1)
+    meta = saved_model.meta_graphs.add()
+    meta.graph_def.CopyFrom(graph.graph_def)  # once, as it may be large
     meta.meta_info_def.tags.append(SERVING_TAG)
     meta.meta_info_def.tensorflow_version = tf.__version__
     meta.signature_def[graph.key].CopyFrom(graph.signature)
-    saved_model = SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
     folder.mkdir()
     try:
         (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString())

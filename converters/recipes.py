@@ -26,32 +26,53 @@ class Recipe:
     steps: tuple[Step, ...] = ()
     needs: str | None = None
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether every graph and signature of the model stays, as it is only copied."""
+        return all(step.name == "copy" for step in self.steps)
+
 
 _TF_TRT: Final = "the TF-TRT pass, which is not part of this release"
+
+_CLEANED: Final = (
+    Step("freeze"),
+    # the tool's output does not load while operations still name removed ones as neighbours
+    Step("remove_colocation"),
+    Step("remove_control_inputs"),
+    Step("remove_identities"),
+    # before stripping, as merging leaves operations behind that nothing reads
+    Step("merge_duplicate_nodes"),
+    Step("strip_unused_nodes"),
+    # batch norms fold into constants, so the constants must exist first
+    Step("fold_constants", {"ignore_errors": "true"}),
+)
+
+# the list of the tool's own guide, made to work on genuine exports
+_TRANSFORMED: Final = (*_CLEANED, Step("fold_batch_norms"), Step("fold_old_batch_norms"))
 
 RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
     {
         "original": Recipe("the model as it came", (Step("copy"),)),
         "quantized_weights": Recipe(
-            "graph transforms, 8-bit weights: a quarter of the size",
+            "8-bit weights: a quarter of the size, the speed of the float model",
             (
-                Step("freeze"),
-                # the tool's output does not load while operations still name removed ones as neighbours
-                Step("remove_colocation"),
-                Step("remove_nodes", {"op": "Identity"}),
-                # before stripping, as merging leaves operations behind that nothing reads
-                Step("merge_duplicate_nodes"),
-                Step("strip_unused_nodes"),
-                # batch norms fold into constants, so the constants must exist first
-                Step("fold_constants", {"ignore_errors": "true"}),
-                Step("fold_batch_norms"),
+                *_CLEANED,
+                Step("fold_norms"),
                 # last: whatever comes before should see the weights in full precision
-                Step("quantize_weights"),
+                Step("quantize_weights_per_channel"),
             ),
         ),
         "quantized_nodes": Recipe(
             "8-bit weights and 8-bit arithmetic, calibrated; for CPU servers",
             needs="passes that write calibrated 8-bit operations, which are not part of this release",
+        ),
+        "gtt_quantized_weights": Recipe(
+            "8-bit weights as the Graph Transform Tool stores them: as small, but slower per request",
+            (*_TRANSFORMED, Step("quantize_weights")),
+        ),
+        "gtt_quantized_nodes": Recipe(
+            "8-bit arithmetic as the Graph Transform Tool writes it: several times slower, and less accurate",
+            (*_TRANSFORMED, Step("quantize_weights"), Step("quantize_nodes")),
         ),
         "trt_fp16": Recipe("TF-TRT, FP16", needs=f"an NVIDIA GPU with TensorRT and {_TF_TRT}"),
         "trt_int8": Recipe(

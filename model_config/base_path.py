@@ -8,7 +8,12 @@ from pathlib import Path
 from model_config import manifest
 from model_config.errors import UnknownName, near_miss
 
-DEFAULT_REPOSITORY = Path("models")
+# where the stock server looks for them in a version's folder
+BATCHING = Path("batching_params.pbtxt")
+WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
+
+# what travels with a version and is no part of the model: manifest and warm-up records, how to batch
+_BESIDE = {"assets.extra", BATCHING.name}
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,8 @@ class Version:
 
     @property
     def size_bytes(self) -> int:
-        """The sum of the sizes of its files."""
-        return folder_size(self.path)
+        """Bytes of the files that are loaded to answer; what only travels with them is not counted."""
+        return sum(sizes(self.path).values())
 
 
 def scan(repository: Path, model: str) -> dict[int, Version]:
@@ -61,9 +66,14 @@ def require(repository: Path, model: str, number: int) -> Version:
     )
 
 
-def folder_size(folder: Path) -> int:
-    """Bytes of all files below a folder."""
-    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+def sizes(version_folder: Path) -> dict[str, int]:
+    """Bytes by the first part of the path below a version's folder, such as ``variables``."""
+    found: dict[str, int] = {}
+    for path in sorted(version_folder.rglob("*")):
+        part = path.relative_to(version_folder).parts[0]
+        if path.is_file() and part not in _BESIDE:
+            found[part] = found.get(part, 0) + path.stat().st_size
+    return found
 
 
 def _is_servable(folder: Path) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
+_INTERRUPTED = "interrupted; nothing half done is left, run it again when you like"
 _DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
 
 
@@ -43,7 +44,11 @@ class _OneSentence(click.Command):
         except SuiteError as error:
             raise Failure(str(error)) from error
         except KeyboardInterrupt:
-            raise Failure("interrupted; nothing half done is left, run it again when you like", INTERRUPTED) from None
+            raise Failure(_INTERRUPTED, INTERRUPTED) from None
+        except ImportError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):  # it came while a C++ library was being loaded
+                raise Failure(_INTERRUPTED, INTERRUPTED) from None
+            raise
         except OSError as error:
             if error.errno in _DISK and error.filename is not None:
                 raise Failure(f"cannot write {error.filename}: {_reason(error)}") from error
@@ -97,12 +102,13 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for place, name in enumerate(header):
         table.add_column(name, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False)
+    console.print(title, style="bold", soft_wrap=True)
     # a file or a pipe has no width to fold for
     console.print(table, width=None if console.is_terminal else _WIDE)
 

@@ -51,12 +51,44 @@ class Source(_Frozen):
     path: str
     format: str
     sha256: str
+    # as a SavedModel without any conversion, which is what the version's own size is to be compared with
+    size_bytes: Optional[int] = None
+
+
+class OutputCheck(_Frozen):
+    """What one output of a version was when it was asked, and how far it was from the source model's.
+
+    Attributes:
+        largest_difference: over all values that are finite in both; for strings and truth values 1 where
+            any differs; None where there is nothing to subtract.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    nan: int
+    inf: int
+    largest_difference: Optional[float]
+
+
+class Check(_Frozen):
+    """One request of one batch size, put to the version and to the source model before publishing.
+
+    Attributes:
+        inputs: where they came from, such as ``random numbers``.
+        outputs: empty where there was no answer to compare, and then the remark says why.
+    """
+
+    signature: str
+    batch_size: int
+    inputs: str
+    outputs: Mapping[str, OutputCheck] = {}
+    remark: Optional[str] = None
 
 
 class Manifest(_Frozen):
     """Everything worth knowing about one version after the fact."""
 
-    schema_version: int = 1
+    schema_version: int = 2
     model: str
     version: int
     recipe: str
@@ -67,9 +99,28 @@ class Manifest(_Frozen):
     tools: Mapping[str, str]
     signatures: Mapping[str, Signature]
     batch_sizes: tuple[int, ...]
+    # what is loaded to answer, without the manifest and the warm-up records beside it
     size_bytes: int
+    # the same by the first part of the path: saved_model.pb, variables, assets
+    sizes: Mapping[str, int] = {}
     seconds: float
+    check_seconds: float = 0.0
     created: str
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def differences(self) -> dict[str, float]:
+        """How far each output was from the source model's at most, as far as it could be compared."""
+        farthest: dict[str, float] = {}
+        for name, output in (each for check in self.checks for each in check.outputs.items()):
+            if output.largest_difference is not None:
+                farthest[name] = max(farthest.get(name, 0.0), output.largest_difference)
+        return farthest
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the check has to say, each sentence once."""
+        return tuple(dict.fromkeys(check.remark for check in self.checks if check.remark))
 
 
 def write(manifest: Manifest, version_folder: Path) -> None:

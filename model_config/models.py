@@ -10,8 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_config.errors import BadModelsFile, UnknownName, near_miss
-
-DEFAULT_FILE = Path(__file__).with_name("models.yaml")
+from model_config.places import MODELS_FILE
 
 # which recipe a version number means where models.yaml does not say otherwise
 DEFAULT_VERSIONS: Mapping[int, str] = {
@@ -48,9 +47,17 @@ class Model(_Frozen):
     name: Name
     source: Optional[Path] = None
     format: Optional[str] = None
-    # tensors of a frozen graph, such as image_tensor:0; a SavedModel brings its own signature
+    # tensors of a frozen graph or checkpoint, such as image_tensor:0; other formats bring their own signature
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    # placeholders of a frozen graph or checkpoint that become constants, such as phase_train:0: false
+    set: Mapping[str, Any] = Field(default={})
+    # which graph of a SavedModel, and which of its signatures; servers load the tag serve
+    tags: tuple[str, ...] = ()
+    signature: Optional[str] = None
+    # a Keras file's Lambda layers may run; a Python file defines the layers that are not Keras's own
+    allow_lambda: bool = False
+    custom_objects: Optional[Path] = None
     versions: Mapping[Positive, str] = Field(default=DEFAULT_VERSIONS, min_length=1)
     batch_sizes: tuple[Positive, ...] = (1,)
     task: Task = Task()
@@ -68,7 +75,7 @@ class Model(_Frozen):
             ) from None
 
 
-def load(path: Path = DEFAULT_FILE) -> dict[str, Model]:
+def load(path: Path = MODELS_FILE) -> dict[str, Model]:
     """Read a models.yaml; BadModelsFile names the file, the key and the remedy."""
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
@@ -84,7 +91,7 @@ def load(path: Path = DEFAULT_FILE) -> dict[str, Model]:
     return {str(name): parse(str(name), entry, f"{path}: models.{name}") for name, entry in entries}
 
 
-def find(name: str, path: Path = DEFAULT_FILE) -> Model:
+def find(name: str, path: Path = MODELS_FILE) -> Model:
     """The entry called ``name``; UnknownName with the near misses when there is none."""
     models = load(path)
     if name not in models:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from model_config import base_path, models
+from model_config import places
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 repository = click.option(
     "--repository",
     type=click.Path(path_type=Path),
-    default=base_path.DEFAULT_REPOSITORY,
+    default=places.REPOSITORY,
     show_default=True,
     help="Folder with one base path a model.",
 )
@@ -20,7 +20,7 @@ models_file = click.option(
     "--models",
     "file",
     type=click.Path(path_type=Path),
-    default=models.DEFAULT_FILE,
+    default=places.MODELS_FILE,
     help="The file with the models; model_config/models.yaml when left out.",
 )
 versions = click.option("--version", "versions", type=int, multiple=True, required=True, help="May be repeated.")

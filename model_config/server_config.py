@@ -10,6 +10,8 @@ from model_config import base_path
 from model_config.errors import SuiteError
 
 FILE = "models.config"
+# how long the server holds a request back for others to join it: little against what most models take to answer
+BATCH_TIMEOUT_US = 1000
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,23 @@ def write(models: Sequence[Served], repository: Path) -> Path:
     draft.write_text(render(models), encoding="utf-8")
     draft.replace(final)
     return final
+
+
+def batching_parameters(batch_sizes: Sequence[int]) -> str:
+    """BatchingParameters as text: requests are put together to batches of exactly these sizes.
+
+    The server fills a batch that is smaller up to the next of them, so a version is only ever asked what it
+    was warmed up with. How many threads and how long a queue depends on the machine: left to the server.
+    """
+    allowed = sorted(set(batch_sizes))
+    if not allowed or allowed[0] < 1:
+        raise SuiteError(f"batches need sizes of at least 1, not {list(batch_sizes)}; name them as batch_sizes")
+    lines = [
+        f"max_batch_size {{ value: {allowed[-1]} }}",
+        f"batch_timeout_micros {{ value: {BATCH_TIMEOUT_US} }}",
+        *(f"allowed_batch_sizes: {size}" for size in allowed),
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _config(served: Served) -> str:

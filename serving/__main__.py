@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from model_config import options, server_config
+from model_config import options
 from model_config.console import Commands, print_json, print_line, stderr
 from serving import address, backends, process
+from serving.signals import stop_signal
 
 _LOAD_S = 300.0
+_POLL_S = 0.1
 
 _port = click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True, help="The gRPC port.")
 _timeout = click.option("--timeout", default=_LOAD_S, show_default=True, help="Seconds that loading may take.")
@@ -44,51 +46,51 @@ def up(
     as_json: bool,
 ) -> None:
     """Serve versions of a model, until Ctrl-C unless detached."""
+    from model_config import server_config
+
     address.require_free(port)
     config = server_config.write([server_config.choose(repository, model, versions, {})], repository)
     log = process.STATE_FOLDER / f"{port}.log"
-    _end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
+    stop = stop_signal()
     child = process.start(backends.argv(backend, config, port), log)
     running = process.Running(child.pid, port, model, versions, str(log))
     with process.stopped_on_error(child):
-        _wait_ready(child, log, running.server, model, versions, timeout)
-        if detach:
-            process.note(running)
-            _print_ready(running, "make stop", as_json)
-        else:
-            _stay(running, child, as_json)
-
-
-def _print_ready(running: process.Running, stop: str, as_json: bool) -> None:
-    what = f"{running.model} {', '.join(map(str, running.versions))} on {running.server}"
-    print_line(f"ready: {what} (log: {running.log}; stop with: {stop})", asdict(running), as_json)
-
-
-def _end_as_by_ctrl_c(*signals: signal.Signals) -> None:
-    """A supervisor's stop or a closed terminal must not leave the server behind; what nohup ignores stays ignored."""
-    for number in signals:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-
-
-def _stay(running: process.Running, child: subprocess.Popen[bytes], as_json: bool) -> None:
-    try:
-        _print_ready(running, "Ctrl-C", as_json)
-        child.wait()
-    except KeyboardInterrupt:
-        process.stop_child(child)
-        click.echo("stopped", err=True)
-    else:
-        process.require_alive(child, Path(running.log))
+        _wait_ready(running, child, stop, timeout)
+        process.note(running)
+        _print_ready(running, "make stop" if detach else "Ctrl-C", as_json)
+        if not detach:
+            _stay(running, child, stop)
 
 
 def _wait_ready(
-    child: subprocess.Popen[bytes], log: Path, server: str, model: str, versions: tuple[int, ...], timeout: float
+    running: process.Running, child: subprocess.Popen[bytes], stop: threading.Event, timeout: float
 ) -> None:
     from serving import ready
 
-    with stderr().status(f"loading {model} {', '.join(map(str, versions))}"):
-        ready.wait(server, model, versions, timeout, lambda: process.require_alive(child, log))
+    def go_on() -> None:
+        process.require_alive(child, Path(running.log))
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    with stderr().status(f"loading {running.what}"):
+        ready.wait(running.server, running.model, running.versions, timeout, go_on)
+
+
+def _print_ready(running: process.Running, how: str, as_json: bool) -> None:
+    said = f"ready: {running.what} on {running.server} (log: {running.log}; stop with: {how})"
+    print_line(said, asdict(running), as_json)
+
+
+def _stay(running: process.Running, child: subprocess.Popen[bytes], stop: threading.Event) -> None:
+    """Return when the server has ended, by itself, by ``down`` or because we were told to stop."""
+    while child.poll() is None and not stop.wait(_POLL_S):
+        pass
+    process.forget(running.port)
+    if stop.is_set():
+        process.stop_child(child)
+    elif child.returncode:
+        process.require_alive(child, Path(running.log))
+    click.echo("stopped", err=True)
 
 
 @main.command()

@@ -31,6 +31,11 @@ class Running:
     log: str
 
     @property
+    def what(self) -> str:
+        """The model and its versions, in words."""
+        return f"{self.model} {', '.join(map(str, self.versions))}"
+
+    @property
     def server(self) -> str:
         """Where it answers, HOST:PORT."""
         return f"{LOCAL}:{self.port}"
@@ -75,12 +80,17 @@ def stop_child(process: subprocess.Popen[bytes]) -> None:
 
 
 def note(running: Running) -> None:
-    """Remember a server that is left running."""
+    """Remember a server that runs, so that it can be stopped from elsewhere."""
     _note_path(running.port).write_text(json.dumps(asdict(running)), encoding="utf-8")
 
 
+def forget(port: int) -> None:
+    """A server has ended."""
+    _note_path(port).unlink(missing_ok=True)
+
+
 def noted(port: int) -> Running | None:
-    """The server that was left running on a port, if it still runs."""
+    """The server that we started on a port, if it still runs."""
     try:
         fields = json.loads(_note_path(port).read_text(encoding="utf-8"))
         running = Running(**{**fields, "versions": tuple(fields["versions"])})
@@ -90,11 +100,11 @@ def noted(port: int) -> Running | None:
 
 
 def stop_noted(port: int) -> Running:
-    """Stop the server that was left running on a port; ServeError when there is none."""
+    """Stop the server that we started on a port; ServeError when there is none."""
     running = noted(port)
-    _note_path(port).unlink(missing_ok=True)
+    forget(port)
     if running is None:
-        raise ServeError(f"no server of ours was left running on port {port}; nothing to stop")
+        raise ServeError(f"no server that was started from this folder runs on port {port}; nothing to stop")
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_S
     while _is_ours(running.pid):

@@ -13,6 +13,8 @@ import pytest
 from command_line import assert_one_sentence, run
 from test_accuracy import folder  # noqa: F401 - two labelled pictures
 
+from clients.report import table
+
 COMPARE = ("clients", "compare", "--model", "tiny", "--version", 1, "--version", 2, "--requests", 20, "--warm-up", 2)
 ROW = {"version", "recipe", "size_bytes", "p50_ms", "p90_ms", "p99_ms", "images_per_s", "metric", "agreement"}
 
@@ -55,13 +57,23 @@ def test_summary_and_table_say_the_same(written):
     for row in rows:
         assert set(row) >= ROW
         assert row["metric"]["name"] == "mAP"
-        assert f"{row['p50_ms']:.2f}" in done.stdout
+        assert f"{row['metric']['value']:.3f}" in done.stdout
     assert rows[0]["agreement"] == 1.0
     assert rows[1]["size_bytes"] < rows[0]["size_bytes"]
 
 
 def test_the_table_fits_eighty_columns(written):
     assert max(map(len, map(str.rstrip, written[0].stdout.splitlines()))) <= 80
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0.1234, "0.12"), (1.0, "1.00"), (12.345, "12.3"), (123.4, "123"), (12345.6, "12346")]
+)
+def test_numbers_show_the_digits_that_matter(number, words):
+    row = {"version": 1, "recipe": "r", "size_bytes": number * 1e6, "metric": {"name": "m", "value": 0}, "agreement": 1}
+    times = dict.fromkeys(("p50_ms", "p90_ms", "p99_ms", "images_per_s"), number)
+
+    assert table.cells({**row, **times})[2:7] == [words] * 5
 
 
 def test_the_page_stands_alone_and_shows_every_version_beside_the_truth(written):

@@ -37,6 +37,14 @@ def test_an_entry_becomes_a_frozen_value(write):
         model.name = "other"
 
 
+def test_how_a_source_is_read_is_part_of_its_entry(write):
+    text = "models: {m: {source: x, tags: [train], signature: add, set: {phase_train:0: false}, custom_objects: l.py}}"
+    model = models.find("m", write(text))
+
+    assert (model.tags, model.signature, dict(model.set)) == (("train",), "add", {"phase_train:0": False})
+    assert not model.allow_lambda
+
+
 def test_versions_have_their_usual_numbers_where_nothing_is_said(write):
     assert models.find("m", write("models: {m: {source: x}}")).recipe(5) == "trt_int8"
 

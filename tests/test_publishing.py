@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from model_config.errors import BuildError
+from model_config.exchange import exchange
 from model_config.publishing import RESULT, publishing
 
 
@@ -21,7 +23,7 @@ def publish(final, text):
 
 
 def visible(folder):
-    return sorted(each.name for each in folder.iterdir() if not each.name.endswith(".lock"))
+    return sorted(each.name for each in folder.iterdir())
 
 
 def test_the_result_appears_under_its_name_and_nothing_else(tmp_path):
@@ -49,6 +51,56 @@ def test_a_finished_one_replaces_the_earlier(tmp_path):
     assert (tmp_path / "1" / "file").read_text() == "new"
 
 
+def test_a_new_name_that_fails_leaves_no_empty_folder_above_it(tmp_path):
+    with pytest.raises(TypeError):
+        publish(tmp_path / "model" / "1", text=None)
+
+    assert visible(tmp_path) == []
+
+
+def test_without_a_result_nothing_changes(tmp_path):
+    publish(tmp_path / "1", "old")
+    with publishing(tmp_path / "1"):
+        pass
+
+    assert visible(tmp_path) == ["1"]
+    assert (tmp_path / "1" / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("change", ["at once", "one after the other"])
+def test_two_folders_change_places(change, tmp_path, monkeypatch):
+    if change == "one after the other":  # what a system does that has no such call
+        monkeypatch.setattr(sys, "platform", "another")
+    elif not sys.platform.startswith("linux"):
+        pytest.skip("only Linux exchanges two folders in one call")
+    for text in ("first", "second", "third"):
+        publish(tmp_path / "1", text)
+
+    assert exchange(tmp_path / "1", tmp_path / "1") == (change == "at once")
+    assert visible(tmp_path) == ["1"]
+    assert (tmp_path / "1" / "file").read_text() == "third"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux exchanges two folders in one call")
+def test_a_replaced_folder_is_never_missing(tmp_path):
+    publish(tmp_path / "1", "0")
+    missing, done = [], threading.Event()
+
+    def watch():
+        while not done.is_set():
+            if not (tmp_path / "1" / "file").exists():
+                missing.append(True)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for number in range(300):
+        publish(tmp_path / "1", str(number))
+    done.set()
+    watcher.join()
+
+    assert missing == []
+
+
 def test_the_earlier_folder_comes_back_after_a_kill_between_the_renames(tmp_path):
     publish(tmp_path / "1", "old")
     (tmp_path / "1").rename(tmp_path / ".1.former")  # what such a kill leaves behind
@@ -66,6 +118,34 @@ def test_two_makers_of_one_folder_are_kept_apart(tmp_path):
         (draft / RESULT).mkdir()
 
     assert visible(tmp_path) == ["1"]
+
+
+def test_many_makers_of_failing_folders_never_share_a_lock(tmp_path):
+    """Every failure removes the lock and the empty folder, which others are about to use."""
+    inside, most, refused = [], [], []
+
+    def make():
+        for _ in range(200):
+            try:
+                with publishing(tmp_path / "model" / "1"):
+                    inside.append(True)
+                    most.append(len(inside))
+                    inside.pop()
+                    raise RuntimeError
+            except RuntimeError:
+                pass
+            except BuildError:
+                refused.append(True)
+
+    makers = [threading.Thread(target=make) for _ in range(8)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+
+    assert set(most) == {1}
+    assert len(most) + len(refused) == 1600
+    assert visible(tmp_path) == []
 
 
 PROGRAM = """

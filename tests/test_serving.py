@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import signal
@@ -45,12 +46,23 @@ def test_detached_it_serves_just_the_wanted_version_until_stopped(repository, po
     assert_one_sentence(run("serving", "down", "--port", port, cwd=tmp_path), "nothing to stop")
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_in_the_foreground_it_says_one_line_and_stops_with_its_terminal(repository, port, tmp_path, stop):
+@contextlib.contextmanager
+def foreground(repository, port, folder):
+    """A server in the foreground of a terminal of its own, as soon as it says that it is ready."""
     arguments = (*UP, "--version", 1, "--repository", repository, "--port", port)
     command = [sys.executable, "-m", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as child:
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
+    try:
         assert child.stdout.readline().startswith(f"ready: tiny 1 on 127.0.0.1:{port}")
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_in_the_foreground_it_says_one_line_and_stops_with_its_terminal(repository, port, tmp_path, stop):
+    with foreground(repository, port, tmp_path) as child:
         child.send_signal(stop)
         rest, told = child.communicate(timeout=30)
 
@@ -58,6 +70,15 @@ def test_in_the_foreground_it_says_one_line_and_stops_with_its_terminal(reposito
     assert told.strip().splitlines()[-1] == "stopped"
     assert child.returncode == 0
     address.require_free(port)
+
+
+def test_a_server_in_the_foreground_is_stopped_from_elsewhere_too(repository, port, tmp_path):
+    with foreground(repository, port, tmp_path) as child:
+        stopped = run("serving", "down", "--port", port, cwd=tmp_path)
+        _, told = child.communicate(timeout=30)
+
+    assert stopped.returncode == child.returncode == 0
+    assert told.strip().splitlines()[-1] == "stopped"
 
 
 def test_a_version_that_is_not_built_is_one_sentence(repository, port):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 
 import pytest
 import tensorflow as tf
-from command_line import run
+from google.protobuf import text_format
 
-from converters import graphs, inspect, sources
+from converters import graphs, sources
 from model_config.errors import BadSource, UnknownName
 from model_config.models import Model
 
+tf1 = tf.compat.v1
 OUTPUTS = ("detection_boxes:0", "detection_scores:0", "detection_classes:0", "num_detections:0")
 
 
@@ -152,37 +153,143 @@ def test_several_ends_must_be_chosen_from(tmp_path):
         load(tmp_path, path)
 
 
-@pytest.mark.parametrize("name", ["model.h5", "model.keras", "model.ckpt.meta", "graph.pbtxt"])
-def test_formats_that_are_not_read_yet_say_what_to_do(tmp_path, name):
-    (tmp_path / name).write_bytes(b"x")
+def test_a_graph_in_text_form_is_the_same_model(frozen_graph, tmp_path):
+    path = tmp_path / "graph.pbtxt"
+    path.write_text(text_format.MessageToString(sources.read_graph_def(frozen_graph)))
+    load(tmp_path, frozen_graph)
+    (tmp_path / "loaded").rename(tmp_path / "binary")
+    load(tmp_path, path)
 
-    with pytest.raises(BadSource, match="not read yet; export the model as a SavedModel"):
-        load(tmp_path, tmp_path / name)
+    assert graphs.read(tmp_path / "loaded") == graphs.read(tmp_path / "binary")
+
+
+def test_a_truncated_graph_in_text_form_is_refused(frozen_graph, tmp_path):
+    path = tmp_path / "graph.pbtxt"
+    path.write_text(text_format.MessageToString(sources.read_graph_def(frozen_graph))[:-100])
+
+    with pytest.raises(BadSource, match="truncated or damaged: as a GraphDef in text form"):
+        load(tmp_path, path)
+
+
+def test_more_than_a_graph_can_hold_is_refused(tmp_path):
+    path = tmp_path / "model.pb"
+    path.touch()
+    os.truncate(path, 2**31)  # takes no space
+
+    with pytest.raises(BadSource, match=r"over 2 GB, .* export the model as a SavedModel"):
+        load(tmp_path, path)
+
+
+@pytest.mark.parametrize(
+    ("operation", "library"),
+    [
+        ("SentencepieceTokenizeOp", "tensorflow-text"),
+        ("Addons>ImageProjectiveTransformV2", "tensorflow-addons"),
+        ("Resampler", "tensorflow.contrib"),
+        ("TFLite_Detection_PostProcess", "TensorFlow Lite"),
+    ],
+)
+def test_an_unknown_operation_is_named_with_its_library(frozen_graph, tmp_path, operation, library):
+    graph_def = sources.read_graph_def(frozen_graph)
+    next(node for node in graph_def.node if node.op == "Conv2D").op = operation
+    path = tmp_path / "model.pb"
+    path.write_bytes(graph_def.SerializeToString())
+
+    with pytest.raises(BadSource, match=f"{operation} .* which comes from {library}.*export the model without it"):
+        load(tmp_path, path)
+
+
+def write_graph(path, build):
+    with tf.Graph().as_default() as graph:
+        build()
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    return path
+
+
+def test_an_unknown_operation_that_nothing_needs_is_left_out(tmp_path):
+    def build():
+        x = tf1.placeholder(tf.float32, [None], name="x")
+        tf.identity(x, name="y"), tf.identity(x, name="z")
+
+    path = write_graph(tmp_path / "model.pb", build)
+    graph_def = sources.read_graph_def(path)
+    next(node for node in graph_def.node if node.name == "z").op = "OfSomebody"
+    path.write_bytes(graph_def.SerializeToString())
+
+    assert set(load(tmp_path, path, outputs=("y",)).outputs) == {"y"}
+
+
+def test_an_iterator_in_front_of_the_inputs_is_cut_off(tmp_path):
+    def build():
+        data = tf.data.Dataset.from_tensors(([1.0, 2.0], [3])).batch(1)
+        picture, number = tf1.data.make_one_shot_iterator(data).get_next()
+        tf.add(picture * 2.0, tf.cast(number, tf.float32), name="y")
+
+    path = write_graph(tmp_path / "model.pb", build)
+    inputs = ("IteratorGetNext:0", "IteratorGetNext:1")
+    signature = load(tmp_path, path, inputs=inputs, outputs=("y",))
+    loaded = tf.saved_model.load(str(tmp_path / "loaded")).signatures["serving_default"]
+
+    assert {name: each.dtype for name, each in signature.inputs.items()} == {
+        "IteratorGetNext": "float32",
+        "IteratorGetNext_1": "int32",
+    }
+    feeds = {"IteratorGetNext": tf.constant([[1.0, 2.0]]), "IteratorGetNext_1": tf.constant([[10]])}
+    assert loaded(**feeds)["y"].numpy().tolist() == [[12.0, 14.0]]
+    operations = {node.op for node in graphs.nodes(graphs.meta_graph(tmp_path / "loaded").graph_def)}
+    assert not operations & {"OneShotIterator", "IteratorGetNext", "BatchDatasetV2"}
+
+
+@pytest.mark.parametrize(("choices", "answer"), [({}, 3.0), ({"set": {"scale": 5}}, 5.0)])
+def test_a_default_stays_unless_it_is_set(tmp_path, choices, answer):
+    def build():
+        scale = tf1.placeholder_with_default(3.0, [], name="scale")
+        tf.multiply(tf1.placeholder(tf.float32, [None], name="x"), scale, name="y")
+
+    signature = load(tmp_path, write_graph(tmp_path / "model.pb", build), **choices)
+    loaded = tf.saved_model.load(str(tmp_path / "loaded")).signatures["serving_default"]
+
+    assert set(signature.inputs) == {"x"}
+    assert loaded(x=tf.constant([1.0]))["y"].numpy().tolist() == [answer]
+
+
+def test_a_switch_can_be_an_input(tmp_path):
+    def build():
+        scale = tf1.placeholder_with_default(3.0, [], name="scale")
+        tf.multiply(tf1.placeholder(tf.float32, [None], name="x"), scale, name="y")
+
+    assert set(load(tmp_path, write_graph(tmp_path / "model.pb", build), inputs=("x", "scale")).inputs) == {
+        "x",
+        "scale",
+    }
+
+
+def test_only_placeholders_that_the_outputs_need_are_inputs(tmp_path):
+    def build():
+        tf.identity(tf1.placeholder(tf.float32, [None], name="x"), name="y")
+        tf.identity(tf1.placeholder(tf.float32, [None], name="label"), name="loss")
+
+    assert set(load(tmp_path, write_graph(tmp_path / "model.pb", build), outputs=("y",)).inputs) == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "option"),
+    [({"tags": ("train",)}, "--tags"), ({"signature": "x"}, "--signature"), ({"allow_lambda": True}, "--allow-lambda")],
+)
+def test_a_choice_that_means_nothing_here_is_refused(frozen_graph, choice, option):
+    with pytest.raises(BadSource, match=f"{option} means nothing to the frozen_graph .* --inputs, --outputs, --set"):
+        sources.locate(Model(name="m", source=frozen_graph, **choice))
+
+
+def test_the_classifiers_of_mnist_and_imagenet_load(material, tmp_path):
+    digits = load(tmp_path, material / "models" / "mnist_fc" / "frozen.pb")
+    (tmp_path / "loaded").rename(tmp_path / "digits")
+    things = load(tmp_path, material / "models" / "mobilenet_v2_imagenet" / "mobilenet_v2_1.0_224_frozen.pb")
+
+    assert (set(digits.inputs), set(digits.outputs)) == ({"X"}, {"output"})
+    assert (set(things.inputs), set(things.outputs)) == ({"input"}, {"output_probabilities"})
 
 
 def test_an_unknown_format_shows_the_near_miss(saved_model):
     with pytest.raises(UnknownName, match="did you mean 'saved_model'"):
         sources.locate(Model(name="m", source=saved_model, format="savedmodel"))
-
-
-def test_inspecting_a_frozen_graph_shows_what_could_be_fed_and_fetched(frozen_graph):
-    found = inspect.inspect(frozen_graph)
-    ends = list(inspect.ends(found))
-
-    assert ("candidates", "input", "image_tensor", "uint8", "[?, ?, ?, 3]") in ends
-    assert {name.removesuffix(":0") for name in OUTPUTS} <= {name for _, side, name, _, _ in ends if side == "output"}
-    assert found["operations"]["Conv2D"] == 3
-
-
-def test_inspecting_a_saved_model_shows_its_signatures(saved_model):
-    ends = list(inspect.ends(inspect.inspect(saved_model)))
-
-    assert ends[0] == ("serving_default", "input", "inputs", "uint8", "[?, ?, ?, 3]")
-
-
-def test_inspecting_prints_both(frozen_graph):
-    done = run("converters", "inspect", frozen_graph)
-
-    assert "image_tensor" in done.stdout
-    assert "CombinedNonMaxSuppression" in done.stdout
-    assert json.loads(run("converters", "inspect", frozen_graph, "--json").stdout)["format"] == "frozen_graph"

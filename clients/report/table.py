@@ -23,9 +23,8 @@ def cells(row: Row) -> list[str]:
     return [
         str(row["version"]),
         row["recipe"],
-        "unknown" if size is None else f"{size / 1e6:.2f}",
-        *(f"{row[key]:.2f}" for key in ("p50_ms", "p90_ms", "p99_ms")),
-        f"{row['images_per_s']:.1f}",
+        "unknown" if size is None else _short(size / 1e6),
+        *(_short(row[key]) for key in ("p50_ms", "p90_ms", "p99_ms", "images_per_s")),
         f"{row['metric']['value']:.3f}",
         f"{row['agreement']:.3f}",
     ]
@@ -41,7 +40,7 @@ def show_speed(title: str, rows: Sequence[Row]) -> None:
     """Print what was measured, where nothing was compared."""
     keys = ("p50_ms", "p90_ms", "p99_ms", "images_per_s")
     names = ("version", "p50 ms", "p90 ms", "p99 ms", "images/s")
-    print_table(title, names, [(str(row["version"]), *(f"{row[key]:.2f}" for key in keys)) for row in rows])
+    print_table(title, names, [(str(row["version"]), *(_short(row[key]) for key in keys)) for row in rows])
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
@@ -53,6 +52,11 @@ def sentences(rows: Sequence[Row]) -> list[str]:
 def doubts(rows: Sequence[Row]) -> list[str]:
     """Why the numbers should be taken with care."""
     return [f"version {row['version']}: {doubt}" for row in rows for doubt in row["doubts"]]
+
+
+def _short(number: float) -> str:
+    """Three digits that matter, as nobody reads more."""
+    return f"{number:.{max(0, 2 - len(str(int(number))) + 1)}f}"
 
 
 def _against(first: Row, other: Row) -> str:

@@ -1,5 +1,29 @@
 """One file a pass. A new one: write the file, register the function, name it here."""
 
-from converters.passes import batched_nms, copy, freeze, graph_transforms, remove_colocation, vectorize_preprocessing
+from converters.passes import (
+    batched_nms,
+    copy,
+    fold_norms,
+    freeze,
+    graph_transforms,
+    quantize_nodes_calibrated,
+    quantize_weights_per_channel,
+    remove_colocation,
+    remove_control_inputs,
+    remove_identities,
+    vectorize_preprocessing,
+)
 
-__all__ = ["batched_nms", "copy", "freeze", "graph_transforms", "remove_colocation", "vectorize_preprocessing"]
+__all__ = [
+    "batched_nms",
+    "copy",
+    "fold_norms",
+    "freeze",
+    "graph_transforms",
+    "quantize_nodes_calibrated",
+    "quantize_weights_per_channel",
+    "remove_colocation",
+    "remove_control_inputs",
+    "remove_identities",
+    "vectorize_preprocessing",
+]

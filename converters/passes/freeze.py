@@ -30,8 +30,7 @@ def freeze(source: Path, target: Path) -> None:
 
 
 def _operation_types(graph_def: Any) -> set[str]:
-    inside = (node for function in graph_def.library.function for node in function.node_def)
-    return {node.op for node in graph_def.node} | {node.op for node in inside}
+    return {node.op for node in graphs.nodes(graph_def)}
 
 
 def _frozen(source: Path, meta: Any) -> graphs.Graph:

@@ -19,6 +19,7 @@ TRANSFORMS: Final = MappingProxyType(
         "fold_constants": "Compute ahead whatever depends on constants only.",
         "fold_old_batch_norms": "Do the same for the batch norm operations of early TensorFlow.",
         "merge_duplicate_nodes": "Keep one of several operations that compute the same.",
+        "quantize_nodes": "Compute in 8 bits, with ranges found anew in every request.",
         "quantize_weights": "Store large weights in 8 bits and widen them again in the graph.",
         "remove_control_dependencies": "Drop inputs that only order operations.",
         "remove_device": "Drop the wishes for a device.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from functools import partial
@@ -14,6 +13,7 @@ import click
 
 from model_config.console import Command
 from model_config.errors import ServeError
+from serving.signals import stop_signal
 
 if TYPE_CHECKING:
     from serving.embedded.catalog import Catalog
@@ -50,19 +50,12 @@ def main(
     """A gRPC server over TensorFlow that takes the stock server's flags; others are named and passed over."""
     for flag in context.args:
         click.echo(f"unknown argument: {flag}", err=True)  # as the stock server does
-    stop = _stop_signal()
+    stop = stop_signal()
     catalog = _catalog(model_config_file, model_name, model_base_path)
     session_config = _session_config(tensorflow_intra_op_parallelism, tensorflow_inter_op_parallelism)
     _start_loading(catalog, session_config)
     if _wait_for_models(catalog, stop):
         _serve(catalog, f"{host}:{port}", grpc_max_threads, stop)
-
-
-def _stop_signal() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def _catalog(config: Path | None, name: str, base: Path | None) -> Catalog:

@@ -1,0 +1,110 @@
+"""Which layers one fused 8-bit operation can stand for, and how much of what follows it takes along."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import tensorflow as tf
+
+from converters.graph_edits import Edit
+from converters.layers import Layer, layers
+
+_ADDITIONS = ("Add", "AddV2")
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A convolution with what follows it, computed in one go.
+
+    Attributes:
+        bias: the constant that is added; None for zeros.
+        summand: the other operand of a residual sum, itself the result of a fused convolution.
+        activation: Relu, Relu6, or None.
+        last: the operation whose value it gives.
+    """
+
+    layer: Layer
+    bias: str | None
+    activation: str | None
+    last: str
+    summand: str | None = None
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every channel is convolved for itself."""
+        return bool(self.layer.node.op == "DepthwiseConv2dNative")
+
+    @property
+    def source(self) -> str:
+        """The tensor it reads."""
+        return str(self.layer.node.input[0])
+
+
+def find(edit: Edit, keep_float: Collection[str]) -> list[Fused]:
+    """All convolutions that 8-bit operations can compute, but for those named in ``keep_float``."""
+    plain = [_fused(edit, layer) for layer in layers(edit) if layer.node.name not in keep_float and _fits(edit, layer)]
+    # oneDNN's depthwise operation comes with Relu only
+    return _with_sums(edit, [each for each in plain if each.activation or not each.depthwise])
+
+
+def _fits(edit: Edit, layer: Layer) -> bool:
+    node = layer.node
+    if node.op == "MatMul" or layer.data_format != "NHWC" or node.attr["padding"].s not in (b"SAME", b"VALID"):
+        return False
+    if node.op == "DepthwiseConv2dNative" and layer.shape[3] != 1:
+        return False
+    return bool(node.attr["T"].type == tf.float32.as_datatype_enum) and not _grouped(edit, layer)
+
+
+def _grouped(edit: Edit, layer: Layer) -> bool:
+    """Its weights see a part of the channels only, for which there is no 8-bit operation."""
+    shape = edit.shape(layer.node.input[0])
+    return bool(shape.rank is not None and shape[-1] not in (None, layer.shape[2]))
+
+
+def _fused(edit: Edit, layer: Layer) -> Fused:
+    last, bias = layer.node, None
+    after = edit.only_reader(last)
+    if after is not None and after.op == "BiasAdd" and edit.constant(after.input[1]) is not None:
+        last, bias = after, str(after.input[1])
+        after = edit.only_reader(last)
+    if after is None or after.op not in ("Relu", "Relu6"):
+        return Fused(layer, bias, None, str(last.name))
+    return Fused(layer, bias, str(after.op), str(after.name))
+
+
+def _with_sums(edit: Edit, plain: list[Fused]) -> list[Fused]:
+    """Take residual sums along: a convolution without activation, plus another's result, then Relu."""
+    found = {each.last: each for each in plain}
+    for each in plain:
+        summed = _summed(edit, each)
+        if summed is not None and summed.last not in found:
+            del found[each.last]
+            found[summed.last] = summed
+    return _possible_sums(plain, found)
+
+
+def _possible_sums(plain: list[Fused], found: dict[str, Fused]) -> list[Fused]:
+    """Undo sums whose other operand is not the result of 8-bit arithmetic, until all others' are."""
+    before = {id(each.layer.node): each for each in plain}
+    while True:
+        bad = [each for each in found.values() if each.summand and each.summand not in found]
+        if not bad:
+            return list(found.values())
+        for each in bad:
+            del found[each.last]
+            undone = before[id(each.layer.node)]
+            found[undone.last] = undone
+
+
+def _summed(edit: Edit, fused: Fused) -> Fused | None:
+    addition = None if fused.activation or fused.depthwise else edit.only_reader(edit.nodes[fused.last])
+    if addition is None or addition.op not in _ADDITIONS:
+        return None
+    others = [str(name) for name in addition.input if name != fused.last]
+    relu = edit.only_reader(addition)
+    # TensorFlow crashes where one tensor is both convolved and added
+    if len(others) != 1 or others[0] == fused.source or relu is None or relu.op != "Relu":
+        return None
+    return replace(fused, summand=others[0], activation="Relu", last=str(relu.name))

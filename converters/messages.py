@@ -1,0 +1,42 @@
+"""Protobuf messages from files, binary or text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
+from model_config.errors import BadSource
+
+_LIMIT: Final = 2**31 - 1  # bytes, protobuf's own
+_PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r")
+
+
+def read(path: Path, kind: Any) -> Any:
+    """The message of type ``kind`` in a file; BadSource when it is not one, or too large to be one."""
+    name = kind.DESCRIPTOR.name
+    if path.stat().st_size > _LIMIT:
+        raise BadSource(
+            f"{path} is over 2 GB, more than one {name} holds;"
+            " export the model as a SavedModel, whose variables are files of their own"
+        )
+    content = path.read_bytes()
+    try:
+        return _from_text(content, kind) if is_text(content) else kind.FromString(content)
+    except text_format.ParseError as error:
+        raise BadSource(
+            f"{path} is truncated or damaged: as a {name} in text form, {error}; export it again"
+        ) from error
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise BadSource(f"{path} is truncated or damaged: no {name} can be read from it; export it again") from error
+
+
+def is_text(content: bytes) -> bool:
+    """Whether a message is in text form: the field numbers and lengths of a binary one are soon unprintable."""
+    return bool(content.strip()) and all(byte in _PRINTABLE for byte in content[:512])
+
+
+def _from_text(content: bytes, kind: Any) -> Any:
+    return text_format.Parse(content.decode(), kind())

@@ -1,0 +1,56 @@
+"""Frozen graphs, binary and text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tensorflow.core.framework.graph_pb2 import GraphDef
+
+from converters import graphs, messages
+from converters.sources import bare_graph
+from converters.sources.registry import Contents, Format, one_file, register
+from converters.sources.source import Source
+from model_config.errors import BadSource
+
+
+def read_graph_def(path: Path) -> Any:
+    """A frozen graph's GraphDef; BadSource when the file holds none."""
+    if path.name in graphs.SAVED_MODEL_FILES:
+        raise BadSource(f"{path} is part of a SavedModel; name the folder {path.parent} instead")
+    try:
+        graph_def = messages.read(path, GraphDef)
+    except OSError as error:
+        raise BadSource(f"{path} cannot be read: {error.strerror}") from error
+    except BadSource as error:
+        raise BadSource(f"{error}; it is no frozen graph") from error
+    if not graph_def.node:  # protobuf takes an empty file, and many another, for an empty message
+        raise BadSource(f"{path} is no frozen graph but another kind of file; fetch or export it again")
+    return graph_def
+
+
+def _detect(path: Path) -> bool:
+    return path.is_file() and path.suffix in (".pb", ".pbtxt", ".prototxt")
+
+
+def _load(source: Source, target: Path) -> None:
+    graph_def = read_graph_def(source.path)
+    signature = bare_graph.settle(graph_def, source)
+    graphs.write(graphs.Graph(graph_def, graphs.DEFAULT_KEY, signature), target)
+
+
+def _look(source: Source) -> Contents:
+    return Contents(read_graph_def(source.path))
+
+
+register(
+    Format(
+        "frozen_graph",
+        "a GraphDef whose weights are constants",
+        detect=_detect,
+        files=one_file,
+        load=_load,
+        look=_look,
+        takes=frozenset({"inputs", "outputs", "set"}),
+    )
+)

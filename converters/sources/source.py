@@ -1,0 +1,104 @@
+"""A model that was found: its format, what the user chose of it, and its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from converters.sources import registry, signature_choice
+from model_config.errors import BadSource, near_miss
+from model_config.models import Model
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that was found and can be read.
+
+    Attributes:
+        inputs: the tensors to feed; only a bare graph needs them said.
+        outputs: the tensors to fetch; likewise.
+        set: tensors of a bare graph that become constants, with their values.
+        tags: which graph of a SavedModel, where it is not the one servers load.
+        signature: which signature is converted, where it is not the usual one.
+        allow_lambda: run the Python code inside a Keras file.
+        custom_objects: a Python file with the layers that a Keras file names and Keras does not have.
+    """
+
+    path: Path
+    format: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    set: tuple[tuple[str, Any], ...] = ()
+    tags: tuple[str, ...] = ()
+    signature: str | None = None
+    allow_lambda: bool = False
+    custom_objects: Path | None = None
+
+    def sha256(self) -> str:
+        """A hash over every byte of the model, the names of its files, and the code the user adds."""
+        digest = hashlib.sha256()
+        added = [] if self.custom_objects is None else [("custom objects", self.custom_objects)]
+        for name, path in [*registry.find(self.format).files(self.path), *added]:
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        return digest.hexdigest()
+
+    @property
+    def choices(self) -> str:
+        """Everything beside the model's own bytes that decides what is made of it."""
+        return json.dumps([getattr(self, name) for name in ("format", *_CHOICES)], default=str)
+
+    def load(self, target: Path, *, whole: bool = True) -> None:
+        """Write the model as a SavedModel folder; BadSource says what is wrong with it.
+
+        Args:
+            target: the folder, which does not exist yet.
+            whole: with every graph and signature that came; otherwise only with those that passes convert.
+        """
+        registry.find(self.format).load(self, target)
+        if not whole:
+            signature_choice.narrow(target, self.signature)
+
+
+_CHOICES: Final = tuple(field.name for field in fields(Source) if field.name not in ("path", "format"))
+
+
+def locate(model: Model) -> Source:
+    """Find the model's source and its format; BadSource when there is none that can be read."""
+    path = model.source
+    if path is None:
+        raise BadSource(f"no source is known for {model.name}; name it with --source, or in models.yaml")
+    format_ = model.format or registry.detect(path)
+    if format_ is None and not path.exists():
+        raise BadSource(f"the source {path} of {model.name} does not exist; {_nearby(path)}")
+    # what no format knows is refused by the likeliest one, which says what it misses
+    format_ = format_ or ("saved_model" if path.is_dir() else "frozen_graph")
+    chosen = {name: getattr(model, name) for name in _CHOICES if name != "set"}
+    source = Source(path, format_, set=tuple(sorted(model.set.items())), **chosen)
+    _require_meaning(source)
+    return source
+
+
+def look(source: Source) -> registry.Contents:
+    """What is in a model; BadSource when it cannot be read."""
+    return registry.find(source.format).look(source)
+
+
+def _require_meaning(source: Source) -> None:
+    """Refuse a choice that the format would not even look at."""
+    takes = registry.find(source.format).takes
+    for name in _CHOICES:
+        if getattr(source, name) and name not in takes:
+            option = f"--{name.replace('_', '-')}"
+            known = ", ".join(f"--{each.replace('_', '-')}" for each in sorted(takes))
+            raise BadSource(f"{option} means nothing to the {source.format} {source.path}, which takes {known}")
+
+
+def _nearby(path: Path) -> str:
+    beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"in {path.parent}, {near_miss(path.name, sorted(beside)[:20])}" if beside else "check the path"

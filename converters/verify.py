@@ -1,0 +1,129 @@
+"""Ask a servable and the model it was made from the same, in a process that has loaded nothing before.
+
+As a program, ``python -m converters.verify SERVABLE SOURCE REQUESTS`` prints the answers as JSON.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from pydantic import TypeAdapter
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+from converters import differences, graphs, warm_up
+from model_config.errors import BadSource, BuildError
+from model_config.manifest import OutputCheck
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a servable answered one request.
+
+    Attributes:
+        outputs: empty where one of the two refused.
+        refusal: what the source model said if it refused, and then nothing is held against the servable.
+        faults: why it must not be published.
+    """
+
+    outputs: Mapping[str, OutputCheck] = field(default_factory=dict)
+    refusal: str = ""
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the program prints: the answers, or why there are none."""
+
+    answers: tuple[Answer, ...] = ()
+    error: str = ""
+
+
+_TOLD = TypeAdapter(_Told)
+
+
+def ask(servable: Path, source: Path, requests: Path) -> tuple[Answer, ...]:
+    """Put every request of a warm-up file to both.
+
+    Raises:
+        BadSource: one of them cannot be loaded.
+    """
+    calls = list(warm_up.read(requests))
+    # the servable first: nothing that the source brings into the process may help it to load
+    got, wanted = _answers(servable, calls), _answers(source, calls)
+    return tuple(_judged(*pair) for pair in zip(got, wanted))
+
+
+def ask_in_fresh_process(servable: Path, source: Path, requests: Path) -> tuple[Answer, ...]:
+    """The same by the program; BuildError when the servable does not load or takes the process down with it."""
+    command = [sys.executable, "-m", __name__, str(servable), str(source), str(requests)]
+    read_end, write_end = os.pipe()  # ends with this process, and so tells the other one to
+    try:
+        done = subprocess.run(command, stdin=read_end, capture_output=True, check=False)
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise BuildError(
+            f"the fresh process that loaded the servable ended with {done.returncode} ({words[-1]}); "
+            "nothing was published"
+        )
+    told = _TOLD.validate_json(done.stdout.splitlines()[-1])
+    if told.error:
+        raise BuildError(f"the servable does not load in a fresh process, nothing was published: {told.error}")
+    return told.answers
+
+
+def _answers(folder: Path, calls: Sequence[tuple[str, warm_up.Arrays]]) -> list[warm_up.Arrays | str]:
+    signatures = graphs.meta_graph(folder).signature_def
+    with graphs.session(folder) as session:
+        return [_answer(session, signatures[name], inputs) for name, inputs in calls]
+
+
+def _answer(session: Any, signature: Any, inputs: warm_up.Arrays) -> warm_up.Arrays | str:
+    """What the signature gives, or the words it refuses with."""
+    options = CallableOptions(
+        feed=[signature.inputs[name].name for name in inputs],
+        fetch=[info.name for info in signature.outputs.values()],
+    )
+    try:
+        # what the public ways to call raise is not what a server would say
+        arrays = session._make_callable_from_options(options)(*inputs.values())
+    except tf.errors.OpError as error:
+        return str(error.message).partition("\n")[0]
+    return dict(zip(signature.outputs, arrays))
+
+
+def _judged(got: warm_up.Arrays | str, wanted: warm_up.Arrays | str) -> Answer:
+    if isinstance(wanted, str):
+        return Answer(refusal=wanted)
+    if isinstance(got, str):
+        return Answer(faults=(f"it refuses what the source model answers ({got})",))
+    return Answer(differences.compare(got, wanted), faults=tuple(differences.faults(got, wanted)))
+
+
+def main(servable: str, source: str, requests: str) -> None:
+    """Print what the two answered."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        told = _Told(ask(Path(servable), Path(source), Path(requests)))
+    except BadSource as error:
+        told = _Told(error=str(error))
+    print(_TOLD.dump_json(told).decode())
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)  # not by sys.stdin, whose lock would hold up the end of this process
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

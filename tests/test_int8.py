@@ -1,0 +1,231 @@
+"""Calibrated 8-bit arithmetic: which operations are written, how close they come, what calibration data is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_graphs import after, answer, graph_of, operations
+
+from converters import graphs, registry
+from converters.int8.calibration import locate
+from model_config.errors import BuildError
+
+RNG = np.random.default_rng(2)
+ROWS = RNG.normal(size=(32, 16, 16, 8)).astype(np.float32)
+CONVOLUTION = "QuantizedConv2DWithBias"
+
+
+def weights(*shape):
+    return (RNG.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32)
+
+
+def convolution(x, channels=8, size=3, stride=1):
+    bias = tf.constant(RNG.normal(size=channels).astype(np.float32) / 5)
+    return tf.nn.bias_add(tf.nn.conv2d(x, weights(size, size, x.shape[-1], channels), stride, "SAME"), bias)
+
+
+def relu(x, **arguments):
+    return tf.nn.relu(convolution(x, **arguments))
+
+
+def separable(x):
+    depthwise = tf.nn.depthwise_conv2d(relu(x), weights(3, 3, 8, 1) * 3, [1, 2, 2, 1], "SAME")
+    return convolution(tf.nn.relu6(tf.nn.bias_add(depthwise, tf.constant(weights(8)))), size=1)
+
+
+def residual(x):
+    """A block with a projection beside it, then one without."""
+    x = relu(x)
+    first = tf.nn.relu(convolution(relu(x)) + convolution(x, size=1))
+    return tf.nn.relu(first + convolution(relu(first)))
+
+
+def pooled(x):
+    return relu(tf.nn.max_pool2d(relu(x), 2, 2, "SAME"))
+
+
+def inception(x):
+    """Branches of different ranges meet."""
+    x = relu(x)
+    return relu(tf.concat([relu(x), relu(x, size=1, channels=16)], -1))
+
+
+GRAPHS = {
+    "alone": (lambda x: convolution(x), {f"{CONVOLUTION}AndRequantize": 1, "QuantizeV2": 1}),
+    "relu": (relu, {f"{CONVOLUTION}AndReluAndRequantize": 1, "QuantizeV2": 1}),
+    "separable": (
+        separable,
+        {
+            f"{CONVOLUTION}AndReluAndRequantize": 1,
+            "QuantizedDepthwiseConv2DWithBiasAndReluAndRequantize": 1,
+            f"{CONVOLUTION}AndRequantize": 1,
+            "QuantizeV2": 1,
+        },
+    ),
+    "residual": (
+        residual,
+        {
+            f"{CONVOLUTION}AndReluAndRequantize": 3,
+            f"{CONVOLUTION}AndRequantize": 1,
+            f"{CONVOLUTION}SignedSumAndReluAndRequantize": 1,
+            f"{CONVOLUTION}SumAndReluAndRequantize": 1,
+            "QuantizeV2": 1,
+        },
+    ),
+    "pooled": (pooled, {f"{CONVOLUTION}AndReluAndRequantize": 2, "QuantizedMaxPool": 1, "QuantizeV2": 1}),
+    "inception": (inception, {f"{CONVOLUTION}AndReluAndRequantize": 4, "QuantizedConcatV2": 1, "QuantizeV2": 1}),
+}
+
+
+@pytest.fixture
+def rows(tmp_path):
+    np.save(tmp_path / "rows.npy", ROWS)
+    return str(tmp_path / "rows.npy")
+
+
+def eight_bits(graph):
+    return {op: count for op, count in operations(graph).items() if op.startswith("Quantize")}
+
+
+def noise(got, wanted):
+    """The error's size against the answers' own spread."""
+    return np.sqrt(np.mean((got - wanted) ** 2)) / wanted.std()
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_everything_is_computed_in_8_bits_and_close(name, rows, tmp_path):
+    build, wanted = GRAPHS[name]
+    graph = graph_of(build, ROWS)
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
+
+    assert eight_bits(done) == wanted
+    assert operations(done)["Dequantize"] == 1
+    assert not operations(done).keys() & {"Conv2D", "DepthwiseConv2dNative", "Relu", "AddV2", "MaxPool"}
+    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.03
+
+
+def test_layers_named_stay_float(rows, tmp_path):
+    graph = graph_of(pooled, ROWS)
+    (first, *_) = [node.name for node in graph.graph_def.node if node.op == "Conv2D"]
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows, keep_float=first)
+
+    assert [node.name for node in done.graph_def.node if node.op == "Conv2D"] == [first]
+    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.03
+
+
+def test_a_sum_with_something_computed_in_floats_stays_outside(rows, tmp_path):
+    graph = graph_of(lambda x: tf.nn.relu(convolution(x) + tf.sigmoid(x)), ROWS)
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
+
+    assert eight_bits(done) == {f"{CONVOLUTION}AndRequantize": 1, "QuantizeV2": 1}
+    assert operations(done)["AddV2"] == 1
+    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.03
+
+
+def test_a_sum_with_what_is_convolved_stays_outside(rows, tmp_path):
+    """TensorFlow crashes where one tensor is both operands of the fused operation."""
+
+    def build(x):
+        x = relu(x)
+        return tf.nn.relu(x + convolution(x))
+
+    graph = graph_of(build, ROWS)
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
+
+    assert operations(done)["AddV2"] == 1
+    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.03
+
+
+def test_a_grouped_convolution_and_a_signed_depthwise_one_stay_float(rows, tmp_path):
+    def build(x):
+        grouped = tf.nn.conv2d(x, weights(3, 3, 4, 8), 1, "SAME")
+        return tf.nn.relu(tf.nn.depthwise_conv2d(grouped, weights(3, 3, 8, 1), [1, 1, 1, 1], "SAME"))
+
+    done = after("quantize_nodes_calibrated", graph_of(build, ROWS), tmp_path, calibration=rows)
+
+    assert eight_bits(done) == {}
+
+
+def test_a_percentile_leaves_outliers_out(tmp_path):
+    """One wild value a row would leave all others a few of the 255 steps."""
+    wild = ROWS.copy()
+    wild[:, 0, 0, 0] = 1000
+    np.save(tmp_path / "wild.npy", wild)
+    graph = graph_of(lambda x: convolution(x, size=1), ROWS)
+    files = {"calibration": str(tmp_path / "wild.npy")}
+    (tmp_path / "clipped").mkdir()
+    whole = after("quantize_nodes_calibrated", graph, tmp_path, **files)
+    clipped = after("quantize_nodes_calibrated", graph, tmp_path / "clipped", percentile="99", **files)
+    wanted = answer(graph, ROWS)
+
+    assert noise(answer(clipped, ROWS), wanted) < 0.05 < noise(answer(whole, ROWS), wanted)
+
+
+def picture_graph(dtype, shape):
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(dtype, shape, "x")
+        tf.identity(convolution(tf.cast(x, tf.float32)), "y")
+    graph_def = graph.as_graph_def()
+    return graphs.Graph(graph_def, graphs.DEFAULT_KEY, graphs.signature_of(graph_def, ["x:0"], ["y:0"]))
+
+
+@pytest.fixture
+def folder(tmp_path, pictures):
+    (tmp_path / "pictures" / "images").mkdir(parents=True)
+    for number, picture in enumerate(pictures[:3]):
+        path = tmp_path / "pictures" / "images" / f"{number}.png"
+        path.write_bytes(tf.io.encode_png(picture).numpy())
+    return tmp_path / "pictures"
+
+
+def feeds(path, graph, count=100, pixels=(0.0, 255.0)):
+    return [feed["x:0"] for feed in locate(path, count, pixels).feeds(graph)]
+
+
+def test_pictures_are_fed_as_they_are(folder, pictures):
+    fed = feeds(folder, picture_graph(tf.uint8, [None, None, None, 3]), count=2)
+
+    assert len(fed) == 2
+    np.testing.assert_array_equal(fed[1][0], pictures[1])
+
+
+def test_pictures_are_resized_and_scaled_where_the_graph_wants_it(folder, pictures):
+    fed = feeds(folder, picture_graph(tf.float32, [None, 24, 24, 3]), pixels=(-1.0, 1.0))
+
+    assert fed[0].shape == (1, 24, 24, 3)
+    assert fed[0].dtype == np.float32
+    assert -1 <= fed[0].min() < -0.5 < 0.5 < fed[0].max() <= 1
+
+
+def refused(folder, graph, words):
+    with pytest.raises(BuildError, match=words):
+        feeds(folder, graph)
+
+
+def test_calibration_data_that_does_not_fit_is_refused(folder, tmp_path):
+    takes_rows = picture_graph(tf.float32, [None, 16, 16, 8])
+    np.save(tmp_path / "double.npy", ROWS.astype(np.float64))
+    np.savez(tmp_path / "named.npz", z=ROWS)
+
+    refused(folder, takes_rows, r"float32 of shape \[1, 16, 16, 3\], but the graph takes float32")
+    refused(tmp_path / "double.npy", takes_rows, "gives float64")
+    refused(tmp_path / "named.npz", takes_rows, "name its arrays as the inputs: x")
+
+
+def test_calibration_data_that_is_not_there_is_refused(tmp_path):
+    graph = picture_graph(tf.uint8, [None, None, None, 3])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "1.jpg").write_bytes(b"no picture")
+
+    refused(tmp_path / "gone", graph, "does not exist")
+    refused(tmp_path / "empty", graph, "no calibration pictures")
+    refused(tmp_path / "broken", graph, "does not decode")
+
+
+def test_without_calibration_data_nothing_is_built(tmp_path):
+    graphs.write(graph_of(relu, ROWS), tmp_path / "source")
+
+    with pytest.raises(BuildError, match="name a folder of pictures with --calibration"):
+        registry.find("quantize_nodes_calibrated")(tmp_path / "source", tmp_path / "target")

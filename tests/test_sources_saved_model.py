@@ -1,0 +1,169 @@
+"""SavedModels with other tags, several signatures, text files, tables; version 1 stays what came."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import tensorflow as tf
+import tiny
+from command_line import assert_one_sentence, run
+from google.protobuf import text_format
+
+from converters import graphs, sources
+from model_config import base_path
+from model_config.errors import BadSource
+from model_config.models import Model
+
+tf1 = tf.compat.v1
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory):
+    """A SavedModel with the signatures serving_default, add and slen."""
+    return tiny.save_dense(tmp_path_factory.mktemp("dense") / "dense")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A TensorFlow 1 SavedModel of three graphs: train, serve and serve on a GPU; each scales by another number."""
+    folder = tmp_path_factory.mktemp("trained") / "trained"
+    builder = tf1.saved_model.Builder(str(folder))
+    for place, (tags, number) in enumerate(((["train"], 2.0), (["serve"], 3.0), (["serve", "gpu"], 4.0))):
+        with tf.Graph().as_default(), tf1.Session() as session:
+            x = tf1.placeholder(tf.float32, [None], name="x")
+            y = tf.identity(tf1.get_variable("scale", initializer=1.0) * x * number)
+            session.run(tf1.global_variables_initializer())
+            signature = tf1.saved_model.predict_signature_def({"x": x}, {"y": y})
+            if place == 0:
+                builder.add_meta_graph_and_variables(session, tags, {"serving_default": signature})
+            else:
+                builder.add_meta_graph(tags, {"serving_default": signature})
+    builder.save()
+    return folder
+
+
+def load(path, target, *, whole=True, **choices):
+    sources.locate(Model(name="m", source=path, **choices)).load(target, whole=whole)
+    return target
+
+
+def content(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def scaled(folder):
+    signature = tf.saved_model.load(str(folder), tags=["serve"]).signatures["serving_default"]
+    return float(signature(x=tf.constant([1.0]))["y"])
+
+
+def test_the_graph_that_servers_load_is_converted(trained, tmp_path):
+    whole, narrow = load(trained, tmp_path / "whole"), load(trained, tmp_path / "narrow", whole=False)
+
+    assert content(whole) == content(trained)
+    assert len(graphs.saved_model(narrow).meta_graphs) == 1
+    assert scaled(whole) == scaled(narrow) == 3.0
+
+
+@pytest.mark.parametrize(("tags", "number"), [(("train",), 2.0), (("gpu", "serve"), 4.0)])
+def test_other_tags_become_the_one_that_servers_load(trained, tmp_path, tags, number):
+    loaded = load(trained, tmp_path / "loaded", tags=tags)
+
+    assert scaled(loaded) == number
+    assert [list(each.meta_info_def.tags) for each in graphs.saved_model(loaded).meta_graphs] == [["serve"]]
+
+
+def test_tags_that_are_not_there_show_those_that_are(trained, tmp_path):
+    with pytest.raises(BadSource, match=r"no graph tagged 'tpu' \(tags: train; serve; serve,gpu\).*--tags"):
+        load(trained, tmp_path / "loaded", tags=("tpu",))
+
+
+def test_a_model_without_the_serving_tag_says_how_to_choose(trained, tmp_path):
+    path = shutil.copytree(trained, tmp_path / "path")
+    found = graphs.saved_model(path)
+    del found.meta_graphs[1:]
+    (path / "saved_model.pb").write_bytes(found.SerializeToString())
+    done = run("converters", "build", "m", "--source", path, "--version", 1, "--repository", tmp_path / "models")
+    retagged = ("--tags", "train", "--version", 1, "--version", 2)
+    built = run("converters", "build", "m", "--source", path, *retagged, "--repository", tmp_path / "models")
+
+    assert_one_sentence(done, "no graph tagged 'serve' (tags: train)", "--tags")
+    assert built.returncode == 0, built.stderr
+    assert scaled(tmp_path / "models" / "m" / "2") == pytest.approx(2.0)
+
+
+def test_a_chosen_signature_is_converted_and_version_1_keeps_all(dense, tmp_path):
+    versions = ("--version", 1, "--version", 2, "--signature", "add")
+    done = run("converters", "build", "m", "--source", dense, *versions, "--repository", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    manifests = {number: each.manifest for number, each in base_path.scan(tmp_path, "m").items()}
+    assert set(manifests[1].signatures) == {"serving_default", "add", "slen"}
+    assert set(manifests[2].signatures) == {"add"}
+    assert manifests[1].signatures["add"] == manifests[2].signatures["add"]
+    for path, before in content(dense).items():
+        assert (tmp_path / "m" / "1" / path).read_bytes() == before
+
+
+def test_another_choice_is_another_version(dense, tmp_path):
+    build = ("converters", "build", "m", "--source", dense, "--version", 2, "--repository", tmp_path)
+
+    assert run(*build, "--signature", "add").returncode == 0
+    assert_one_sentence(run(*build), "--replace")
+
+
+def test_an_unknown_signature_shows_those_that_are_there(dense, tmp_path):
+    with pytest.raises(BadSource, match=r"no signature 'ad' \(signatures: add, serving_default, slen\).*--signature"):
+        load(dense, tmp_path / "loaded", signature="ad")
+
+
+def test_a_model_without_any_signature_is_refused(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "mute"))
+    done = run("converters", "build", "m", "--source", tmp_path / "mute", "--version", 1, "--repository", tmp_path)
+
+    assert_one_sentence(done, "has no signature", "export it with one")
+    assert not (tmp_path / "m" / "1").exists()
+
+
+def test_a_model_in_text_form_is_the_same_model(dense, tmp_path):
+    text = shutil.copytree(dense, tmp_path / "text")
+    (text / "saved_model.pbtxt").write_text(text_format.MessageToString(graphs.saved_model(dense)))
+    (text / "saved_model.pb").unlink()
+    versions = ("--version", 1, "--version", 2)
+    done = run("converters", "build", "m", "--source", text, *versions, "--repository", tmp_path / "models")
+
+    assert done.returncode == 0, done.stderr
+    assert graphs.signatures(tmp_path / "models" / "m" / "1") == graphs.signatures(dense)
+    assert (tmp_path / "models" / "m" / "1" / "saved_model.pbtxt").read_bytes() == (
+        text / "saved_model.pbtxt"
+    ).read_bytes()
+
+
+def test_a_truncated_text_is_refused(dense, tmp_path):
+    text = shutil.copytree(dense, tmp_path / "text")
+    (text / "saved_model.pbtxt").write_text(text_format.MessageToString(graphs.saved_model(dense))[:-50])
+    (text / "saved_model.pb").unlink()
+
+    with pytest.raises(BadSource, match="truncated or damaged"):
+        load(text, tmp_path / "loaded")
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("deep_image_model/1", "predict"),
+        ("preprocess_simplest_model/1", "predict"),
+        ("tensorflow_estimator_model/1533527330", "classify"),
+        ("tensorflow_template_application_model/1", "classify"),
+        ("tensorflow_template_application_model/2", "predict"),
+    ],
+)
+def test_real_models_of_tensorflow_1_stay_what_they_are(material, tmp_path, name, method):
+    path = material / "models" / "simple_saved_models" / "models" / name
+    done = run("converters", "build", "m", "--source", path, "--version", 1, "--repository", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    version = base_path.require(tmp_path, "m", 1)
+    assert version.manifest.signatures["serving_default"].method_name == f"tensorflow/serving/{method}"
+    for place, before in content(path).items():
+        assert (version.path / place).read_bytes() == before
