@@ -60,13 +60,13 @@ class _Observed:
     answers: Sequence[Any]
 
 
-def explain(graph: Graph, detector: DetectorLoop, results: Sequence[str], candidates: int) -> Explanation:
+def explain(graph: Graph, detector: DetectorLoop, candidates: int) -> Explanation:
     """Find the rule of a loop by its constants and by trial; Unlike when there is none."""
     limits = detector.limits()
     with Trial(graph, _PICTURES) as trial:
         inputs = _inputs(trial, detector)
         # so few anchors score at all that leaving out the others changes nothing
-        seen = _observed(trial, inputs, results, candidates, limits.score)
+        seen = _observed(trial, inputs, list(detector.loop.results), candidates, limits.score)
         specs = {name: _spec(trial.tensor(name), value.shape) for name, value in inputs.values.items()}
     rows = {answer.shape[1] for answer in seen.answers if answer.ndim > 1}
     if len(rows) != 1:
@@ -175,10 +175,10 @@ def _explained(
     types = {role: answer.dtype for role, answer in zip(roles, seen.answers)}
     kept = _kept(rule, given, seen, specs)
     same = all(np.allclose(kept[role], answer, atol=_ALIKE) for role, answer in zip(roles, seen.answers))
+    if not same:
+        return None
     graph = built(rule, {name: specs[tensor] for name, tensor in given.items()}, types)
-    return (
-        Explanation(rule, graph, {f"given_{name}": tensor for name, tensor in given.items()}, roles) if same else None
-    )
+    return Explanation(rule, graph, {f"given_{name}": tensor for name, tensor in given.items()}, roles)
 
 
 def _kept(rule: Suppression, given: Mapping[str, str], seen: _Observed, specs: Mapping[str, Any]) -> dict[str, Any]:

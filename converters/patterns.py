@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import tensorflow as tf
@@ -20,7 +20,6 @@ _READS: Final = {"TensorArrayReadV3", "TensorListGetItem"}
 _STACKS: Final = {"TensorArrayGatherV3", "TensorListStack"}
 _WRITES: Final = {"TensorArrayWriteV3": (2, 3), "TensorListSetItem": (2, 0)}  # where the row and the rows before are
 _FILLS: Final = {"TensorArrayScatterV3": 2, "TensorListFromTensor": 0}  # where the stacked rows are
-
 _TYPES: Final = ("dtype", "element_dtype", "T")  # where those that stack say what of
 
 
@@ -108,6 +107,13 @@ class MapLoop:
     def body(self, wiring: Wiring) -> dict[str, Any]:
         """What is computed for one row, in an order that can run."""
         return wiring.behind(self.results.values(), {*self.elements, *self.captures})
+
+
+def live(wiring: Wiring, loops: Sequence[MapLoop], outputs: Iterable[str]) -> list[MapLoop]:
+    """The loops that outputs depend on, with only those results that they need."""
+    wanted = wiring.behind(outputs)
+    needed = ({name: inside for name, inside in loop.results.items() if name in wanted} for loop in loops)
+    return [replace(loop, results=results) for loop, results in zip(loops, needed) if results]
 
 
 def single_rounds(wiring: Wiring) -> list[MapLoop]:

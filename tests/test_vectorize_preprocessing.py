@@ -49,7 +49,12 @@ def cropped(picture):
     return [flat, tf.constant([1, 2, 3])]
 
 
-PREPARATIONS = {each.__name__: each for each in (fixed, nearest, padded, standardized, cropped)}
+def blank(picture):
+    """Nothing of the picture but its size."""
+    return [tf.fill(tf.shape(picture)[:2], 0.5), tf.shape(picture)]
+
+
+PREPARATIONS = {each.__name__: each for each in (fixed, nearest, padded, standardized, cropped, blank)}
 
 
 INPUTS = {"image_tensor": tf.TensorSpec([None, None, None, 3], tf.uint8)}
