@@ -76,6 +76,9 @@ def inspect(path: Path, as_json: bool) -> None:
 )
 @click.option("--inputs", help="A frozen graph's inputs, such as image_tensor:0,mask:0.")
 @click.option("--outputs", help="A frozen graph's outputs, likewise.")
+@click.option(
+    "--calibration", type=click.Path(path_type=Path), help="Pictures like those to come, for 8-bit arithmetic."
+)
 @options.models_file
 @options.repository
 @click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
@@ -87,6 +90,7 @@ def build(
     format_: str | None,
     inputs: str | None,
     outputs: str | None,
+    calibration: Path | None,
     file: Path,
     repository: Path,
     replace: bool,
@@ -98,6 +102,9 @@ def build(
     """
     given = {"source": source, "format": format_, "inputs": _split(inputs), "outputs": _split(outputs)}
     model = _model(name, file, {key: value for key, value in given.items() if value is not None})
+    if calibration is not None:
+        declared = model.calibration or models.Calibration(path=calibration)
+        model = model.model_copy(update={"calibration": declared.model_copy(update={"path": calibration})})
     wanted = versions or tuple(model.versions)
     built, failed = _build_all(model, wanted, repository, replace)
     _print(model, built, as_json)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from converters import graphs, pipeline, recipes, sources
+from converters import calibration, graphs, pipeline, recipes, sources
 from model_config import base_path, manifest
 from model_config.errors import BuildError
 from model_config.models import Model
@@ -35,15 +35,18 @@ class _Plan:
     model: Model
     number: int
     recipe: recipes.Recipe
+    steps: tuple[recipes.Step, ...]
     source: sources.Source
     sha256: str
+    calibration: manifest.Calibration | None
 
     @property
     def key(self) -> str:
         """Equal for builds that must give the same result."""
-        steps = [(step.name, dict(step.params)) for step in self.recipe.steps]
+        steps = [(step.name, dict(step.params)) for step in self.steps]
+        learnt_from = self.calibration.sha256 if self.calibration else None
         ends = (self.source.format, self.source.inputs, self.source.outputs)
-        return hashlib.sha256(json.dumps([self.sha256, ends, steps, _tools()]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.sha256, ends, steps, learnt_from, _tools()]).encode()).hexdigest()
 
 
 def build(model: Model, number: int, repository: Path, report: pipeline.Report, *, replace: bool = False) -> Built:
@@ -56,7 +59,8 @@ def build(model: Model, number: int, repository: Path, report: pipeline.Report, 
     """
     recipe = recipes.find(model.recipe(number))
     source = sources.locate(model)
-    plan = _Plan(model, number, recipe, source, source.sha256())
+    steps = recipe.steps_for(model)
+    plan = _Plan(model, number, recipe, steps, source, source.sha256(), _calibration(model, recipe))
     there = base_path.scan(repository, model.name).get(number)
     made = there.manifest if there else None
     if there and made and made.key == plan.key:
@@ -68,12 +72,20 @@ def build(model: Model, number: int, repository: Path, report: pipeline.Report, 
     return Built(base_path.require(repository, model.name, number), record, fresh=True)
 
 
+def _calibration(model: Model, recipe: recipes.Recipe) -> manifest.Calibration | None:
+    """What is known of the calibration data before it is used."""
+    if model.calibration is None or not recipe.calibrated:
+        return None
+    data = calibration.locate(model.calibration.path, model.calibration.pictures)
+    return manifest.Calibration(path=str(model.calibration.path), files=len(data.files), sha256=data.sha256())
+
+
 def _make(plan: _Plan, draft: Path, report: pipeline.Report) -> manifest.Manifest:
     start = time.perf_counter()
     loaded, servable = draft / "0-source", draft / RESULT
     plan.source.load(loaded)
     graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
-    steps = pipeline.run(plan.recipe.steps, loaded, servable, report)
+    steps = pipeline.run(plan.steps, loaded, servable, report)
     _check(loaded, servable)
     record = _manifest(plan, steps, servable, time.perf_counter() - start)
     manifest.write(record, servable)
@@ -96,6 +108,8 @@ def _manifest(plan: _Plan, steps: tuple[manifest.StepRecord, ...], servable: Pat
         key=plan.key,
         source=manifest.Source(path=str(plan.source.path), format=plan.source.format, sha256=plan.sha256),
         steps=steps,
+        calibration=plan.calibration,
+        requires=plan.recipe.requires,
         tools=_tools(),
         signatures=graphs.signatures(servable),
         batch_sizes=plan.model.batch_sizes,

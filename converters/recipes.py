@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 from model_config.errors import BuildError, UnknownName, near_miss
+from model_config.models import Model
 
 
 @dataclass(frozen=True)
 class Step:
-    """One pass with its parameters."""
+    """One pass with its parameters, those of the model's calibration added where it learns from that."""
 
     name: str
     params: Mapping[str, str] = field(default_factory=dict)
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named list of steps, or the sentence that says what it still needs."""
+    """A named list of steps, or the sentence that says what it still needs.
+
+    Attributes:
+        requires: what a server needs beside TensorFlow to answer, for the manifest.
+    """
 
     line: str
     steps: tuple[Step, ...] = ()
     needs: str | None = None
+    requires: tuple[str, ...] = ()
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it cannot be built without calibration data."""
+        return any(step.calibrated for step in self.steps)
+
+    def steps_for(self, model: Model) -> tuple[Step, ...]:
+        """The steps with what the model declares filled in; BuildError when it does not declare what they need."""
+        if not self.calibrated:
+            return self.steps
+        if model.calibration is None:
+            raise BuildError(
+                f"{model.name} has no calibration data, which 8-bit arithmetic needs; name a folder of pictures "
+                "with --calibration, or as calibration in models.yaml"
+            )
+        given = {
+            "calibration": str(model.calibration.path),
+            "pictures": str(model.calibration.pictures),
+            "pixels": ",".join(map(str, model.calibration.pixels)),
+        }
+        return tuple(replace(step, params={**step.params, **given}) if step.calibrated else step for step in self.steps)
 
 
 _TF_TRT: Final = "the TF-TRT pass, which is not part of this release"
@@ -59,7 +87,15 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
         ),
         "quantized_nodes": Recipe(
             "8-bit weights and 8-bit arithmetic, calibrated; for CPU servers",
-            needs="passes that write calibrated 8-bit operations, which are not part of this release",
+            (
+                *_CLEANED,
+                # norms keep layers from being fused, and 8-bit weights are small enough to have once a layer
+                Step("fold_norms", {"shared_weights": "copy"}),
+                Step("quantize_nodes_calibrated", calibrated=True),
+                # of the layers that still compute in floats
+                Step("quantize_weights_per_channel"),
+            ),
+            requires=("onednn",),
         ),
         "gtt_quantized_weights": Recipe(
             "8-bit weights as the Graph Transform Tool stores them: as small, but slower per request",
