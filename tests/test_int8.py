@@ -195,7 +195,7 @@ def test_pictures_are_resized_and_scaled_where_the_graph_wants_it(folder, pictur
 
     assert fed[0].shape == (1, 24, 24, 3)
     assert fed[0].dtype == np.float32
-    assert -1 <= fed[0].min() < -0.5 < 0.5 < fed[0].max() <= 1
+    assert -1 <= fed[0].min() < 0 < fed[0].max() <= 1
 
 
 def refused(folder, graph, words):
