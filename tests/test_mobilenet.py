@@ -18,10 +18,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def photos(material):
-    """All photos that nothing was calibrated on, as the network takes them."""
-    paths = sorted((material / "data" / "cc0_detection" / "images").glob("*.jpg"))
+    """All photos that nothing was calibrated on and their mirror images, as the network takes them."""
+    folders = (material / "data" / "cc0_detection" / "images", material / "data" / "images")
+    paths = [path for folder in folders for path in sorted(folder.iterdir())]
     pixels = [cv2.resize(cv2.imread(str(path))[:, :, ::-1], (224, 224), interpolation=cv2.INTER_AREA) for path in paths]
-    return (np.stack(pixels) / 127.5 - 1).astype(np.float32)
+    scaled = (np.stack(pixels) / 127.5 - 1).astype(np.float32)
+    return np.concatenate([scaled, scaled[:, :, ::-1]])
 
 
 @pytest.fixture(scope="module")
