@@ -195,14 +195,13 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
                 str(r["version"]),
                 str(r["recipe"]),
                 "built" if r["fresh"] else "unchanged",
-                str(r["path"]),
-                f"{r['size_bytes']:,}",
                 _largest(each.manifest.differences),
+                f"{r['size_bytes']:,}",
             )
             for r, each in zip(rows, built)
         ]
-        header = ("version", "recipe", "state", "folder", "bytes", "differs by at most")
-        print_table(model.name, header, words, left=4)
+        header = ("version", "recipe", "state", "answers differ by", "bytes")
+        print_table(f"{model.name} in {built[0].version.path.parent}", header, words, left=4)
         for each in built:
             for remark in each.manifest.remarks:
                 click.echo(f"version {each.version.number}: {remark}", err=True)
@@ -212,7 +211,7 @@ def _largest(differences: Mapping[str, float]) -> str:
     if not differences:
         return "not compared"
     name = max(differences, key=lambda output: differences[output])
-    return f"{differences[name]:.3g} in {name}" if differences[name] else "none"
+    return f"{differences[name]:.3g} in {name}" if differences[name] else "nothing"
 
 
 if __name__ == "__main__":
