@@ -82,6 +82,9 @@ def inspect(path: Path, as_json: bool, **choices: Any) -> None:
 )
 @click.option("--source", type=click.Path(path_type=Path), help="The model, instead of the one in models.yaml.")
 @source_options.choices
+@click.option(
+    "--calibration", type=click.Path(path_type=Path), help="Pictures like those to come, for 8-bit arithmetic."
+)
 @options.models_file
 @options.repository
 @click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
@@ -91,6 +94,7 @@ def build(
     name: str,
     versions: tuple[int, ...],
     source: Path | None,
+    calibration: Path | None,
     file: Path,
     repository: Path,
     replace: bool,
@@ -104,6 +108,8 @@ def build(
     """
     given = source_options.given(choices) | ({} if source is None else {"source": source})
     model = _model(name, file, given)
+    if calibration is not None:
+        model = model.calibrated_by(calibration)
     wanted = versions or tuple(model.versions)
     built, failed = _build_all(model, wanted, repository, replace, force)
     _print(model, built, as_json)

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from converters import checks, graphs, pipeline, recipes, sources, verify
+from converters import calibration, checks, graphs, pipeline, recipes, sources, verify
 from model_config import base_path, manifest
 from model_config.errors import BuildError
 from model_config.models import Model
@@ -38,14 +38,17 @@ class _Plan:
     model: Model
     number: int
     recipe: recipes.Recipe
+    steps: tuple[recipes.Step, ...]
     source: sources.Source
     sha256: str
+    calibration: manifest.Calibration | None
 
     @property
     def key(self) -> str:
         """Equal for builds that must give the same result."""
-        steps = [(step.name, dict(step.params)) for step in self.recipe.steps]
-        told = [self.sha256, self.source.choices, steps, self.model.batch_sizes, _tools()]
+        steps = [(step.name, dict(step.params)) for step in self.steps]
+        learnt_from = self.calibration.sha256 if self.calibration else None
+        told = [self.sha256, self.source.choices, steps, learnt_from, self.model.batch_sizes, _tools()]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -73,7 +76,8 @@ def build(
     """
     recipe = recipes.find(model.recipe(number))
     source = sources.locate(model)
-    plan = _Plan(model, number, recipe, source, source.sha256())
+    steps = recipe.steps_for(model)
+    plan = _Plan(model, number, recipe, steps, source, source.sha256(), _calibration(model, recipe))
     there = _there(plan, repository, replace, force)
     if there:
         return there
@@ -84,6 +88,14 @@ def build(
             return there
         record = _make(plan, draft, report, ask)
     return Built(base_path.require(repository, model.name, number), record, fresh=True)
+
+
+def _calibration(model: Model, recipe: recipes.Recipe) -> manifest.Calibration | None:
+    """What is known of the calibration data before it is used."""
+    if model.calibration is None or not recipe.calibrated:
+        return None
+    data = calibration.locate(model.calibration.path, model.calibration.pictures)
+    return manifest.Calibration(path=str(model.calibration.path), files=len(data.files), sha256=data.sha256())
 
 
 def _there(plan: _Plan, repository: Path, replace: bool, force: bool) -> Built | None:
@@ -105,7 +117,7 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report, ask: checks.Ask) ->
     plan.source.load(loaded, whole=plan.recipe.keeps_all)
     _make_writable(loaded)
     graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
-    steps = pipeline.run(plan.recipe.steps, loaded, servable, report)
+    steps = pipeline.run(plan.steps, loaded, servable, report)
     key = graphs.signature_def(graphs.meta_graph(loaded), plan.source.signature)[0]
     _require_signature(loaded, servable, key)
     converted = time.perf_counter()
@@ -150,6 +162,8 @@ def _manifest(
             size_bytes=sum(base_path.sizes(draft / _SOURCE).values()),
         ),
         steps=steps,
+        calibration=plan.calibration,
+        requires=plan.recipe.requires,
         tools=_tools(),
         signatures=graphs.signatures(draft / RESULT),
         batch_sizes=plan.model.batch_sizes,

@@ -49,7 +49,8 @@ class DetectorLoop:
             raise Unlike("it lowers scores instead of dropping boxes (soft NMS)")
         iou = _same((self._number(each[3], "IoU threshold") for each in inputs), "IoU threshold")
         own = _same((self._number(each[4], "score threshold") if each[4:] else _NOTHING for each in inputs), "score")
-        before = _same((self._filter(each[1]) for each in inputs), "score threshold")
+        boxes = self.sources(0)
+        before = _same((self._filter(each[1], boxes) for each in inputs), "score threshold")
         per_class = _same((self._limit(each[2]) for each in inputs), "number of boxes a class")
         return Limits(iou, max(own, before), int(per_class))
 
@@ -111,10 +112,9 @@ class DetectorLoop:
             raise Unlike("its number of boxes a class is computed, not a constant")
         return float(min(known))
 
-    def _filter(self, scores: str) -> float:
+    def _filter(self, scores: str, boxes: set[str]) -> float:
         """The score that the boxes had to exceed before suppression."""
         body = self._wiring.behind([scores], {*self.loop.elements, *self.loop.captures})
-        boxes = self.sources(0)
         thresholds = [_NOTHING]
         for node in body.values():
             if node.op == "Greater":

@@ -60,13 +60,13 @@ class _Observed:
     answers: Sequence[Any]
 
 
-def explain(graph: Graph, detector: DetectorLoop, results: Sequence[str], candidates: int) -> Explanation:
+def explain(graph: Graph, detector: DetectorLoop, candidates: int) -> Explanation:
     """Find the rule of a loop by its constants and by trial; Unlike when there is none."""
     limits = detector.limits()
     with Trial(graph, _PICTURES) as trial:
         inputs = _inputs(trial, detector)
         # so few anchors score at all that leaving out the others changes nothing
-        seen = _observed(trial, inputs, results, candidates, limits.score)
+        seen = _observed(trial, inputs, list(detector.loop.results), candidates, limits.score)
         specs = {name: _spec(trial.tensor(name), value.shape) for name, value in inputs.values.items()}
     rows = {answer.shape[1] for answer in seen.answers if answer.ndim > 1}
     if len(rows) != 1:
@@ -117,22 +117,31 @@ def _properties(inputs: _Inputs) -> dict[str, str]:
 
 
 def _observed(trial: Trial, inputs: _Inputs, results: Sequence[str], hot: int, threshold: float) -> _Observed:
-    boxes, scores = inputs.values[inputs.boxes], inputs.values[inputs.scores]
-    windows, beside = _windows(inputs), [*_windows(inputs), *_properties(inputs).values()]
-    draw, batch = np.random.default_rng(_SEED), len(boxes)
-    pictures = max(_PICTURES, batch) * _ROUNDS
-    largest = max([1.0, *(float(np.abs(inputs.values[each]).max()) for each in windows)])
-    rest = 0.0 if threshold >= 0 else float("-inf")
-    given = {
-        inputs.boxes: drawn_boxes(draw, (pictures, *boxes.shape[1:]), largest),
-        inputs.scores: drawn_scores(draw, (pictures, *scores.shape[1:]), hot, rest),
-    }
+    """Hold everything that goes into the loop, so that nothing before it runs, and see what comes out."""
+    draw, batch = np.random.default_rng(_SEED), len(inputs.values[inputs.boxes])
+    given = _drawn(draw, inputs, max(_PICTURES, batch) * _ROUNDS, hot, threshold)
     rounds = []
-    for start in range(0, pictures, batch):
+    for start in range(0, len(given[inputs.boxes]), batch):
         instead = {name: value[start : start + batch] for name, value in given.items()}
-        rounds.append(_run(trial, [*results, *beside], instead))
-    answers = [np.concatenate(each) for each in zip(*rounds)]
-    return _Observed({**given, **dict(zip(beside, answers[len(results) :]))}, answers[: len(results)])
+        rounds.append(_run(trial, results, instead))
+    return _Observed(given, [np.concatenate(each) for each in zip(*rounds)])
+
+
+def _drawn(draw: Any, inputs: _Inputs, pictures: int, hot: int, threshold: float) -> dict[str, Any]:
+    """Boxes and scores as they come, windows of many sizes, and of everything else what the graph made of pictures."""
+    given = {name: np.resize(value, (pictures, *value.shape[1:])) for name, value in inputs.values.items()}
+    for name in _windows(inputs):
+        corners = given[name].reshape(pictures, 2, 2)
+        corners = np.concatenate([corners.min(1), np.maximum(corners.max(1), corners.min(1) + 0.1)], 1)
+        given[name] = corners * draw.uniform(0.6, 1.0, (pictures, 1)).astype(np.float32)
+    largest = max([1.0, *(float(np.abs(given[name]).max()) for name in _windows(inputs))])
+    boxes, scores = given[inputs.boxes].shape, given[inputs.scores].shape
+    rest = 0.0 if threshold >= 0 else float("-inf")
+    drawn = {
+        inputs.boxes: drawn_boxes(draw, boxes, largest),
+        inputs.scores: drawn_scores(draw, scores, hot, rest),
+    }
+    return {**given, **drawn}
 
 
 def _windows(inputs: _Inputs) -> list[str]:
@@ -157,7 +166,7 @@ def _explained(
     kept = _kept(rule, given, seen, specs)
     known = [_role(kept, answer) for answer in seen.answers]
     roles = [role for role in known if role]
-    if len(roles) < len(known):
+    if len(roles) < len(known) or not _tells(kept):
         return None
     padding = {role: _padding(kept, answer) for role, answer in zip(roles, seen.answers) if role != "count"}
     shift = next((_shift(kept, answer) for role, answer in zip(roles, seen.answers) if role == "classes"), 0.0)
@@ -166,10 +175,10 @@ def _explained(
     types = {role: answer.dtype for role, answer in zip(roles, seen.answers)}
     kept = _kept(rule, given, seen, specs)
     same = all(np.allclose(kept[role], answer, atol=_ALIKE) for role, answer in zip(roles, seen.answers))
+    if not same:
+        return None
     graph = built(rule, {name: specs[tensor] for name, tensor in given.items()}, types)
-    return (
-        Explanation(rule, graph, {f"given_{name}": tensor for name, tensor in given.items()}, roles) if same else None
-    )
+    return Explanation(rule, graph, {f"given_{name}": tensor for name, tensor in given.items()}, roles)
 
 
 def _kept(rule: Suppression, given: Mapping[str, str], seen: _Observed, specs: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +191,11 @@ def _kept(rule: Suppression, given: Mapping[str, str], seen: _Observed, specs: M
 
 def _valid(kept: Mapping[str, Any]) -> Any:
     return np.arange(kept["scores"].shape[1]) < kept["count"][:, None]
+
+
+def _tells(kept: Mapping[str, Any]) -> bool:
+    """Whether the drawn pictures show boxes, and not equally many."""
+    return bool(kept["count"].min() < kept["count"].max() and kept["count"].max() > 1)
 
 
 def _role(kept: Mapping[str, Any], answer: Any) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import tensorflow as tf
@@ -20,6 +20,7 @@ _READS: Final = {"TensorArrayReadV3", "TensorListGetItem"}
 _STACKS: Final = {"TensorArrayGatherV3", "TensorListStack"}
 _WRITES: Final = {"TensorArrayWriteV3": (2, 3), "TensorListSetItem": (2, 0)}  # where the row and the rows before are
 _FILLS: Final = {"TensorArrayScatterV3": 2, "TensorListFromTensor": 0}  # where the stacked rows are
+_TYPES: Final = ("dtype", "element_dtype", "T")  # where those that stack say what of
 
 
 def tensor(name: str) -> str:
@@ -106,6 +107,47 @@ class MapLoop:
     def body(self, wiring: Wiring) -> dict[str, Any]:
         """What is computed for one row, in an order that can run."""
         return wiring.behind(self.results.values(), {*self.elements, *self.captures})
+
+
+def live(wiring: Wiring, loops: Sequence[MapLoop], outputs: Iterable[str]) -> list[MapLoop]:
+    """The loops that outputs depend on, with only those results that they need."""
+    wanted = wiring.behind(outputs)
+    needed = ({name: inside for name, inside in loop.results.items() if name in wanted} for loop in loops)
+    return [replace(loop, results=results) for loop, results in zip(loops, needed) if results]
+
+
+def single_rounds(wiring: Wiring) -> list[MapLoop]:
+    """What TensorFlow writes instead of a loop for a batch of one: its row is taken out, and what is made put back."""
+    rows = {node.name: data_inputs(node)[0] for node in wiring.nodes.values() if _takes_out(node)}
+    loops: list[MapLoop] = []
+    inner: set[str] = set()
+    for node in wiring.nodes.values():
+        if node.op == "Pack" and node.attr["N"].i == 1 and node.attr["axis"].i == 0:
+            (inside,) = data_inputs(node)
+            behind = wiring.behind([inside], rows)
+            read = {name for each in behind.values() for name in data_inputs(each)} & set(rows)
+            if read and not any(each.op == "Placeholder" for each in behind.values()):
+                loops.append(MapLoop(node.name, {name: rows[name] for name in read}, {}, {node.name: inside}))
+                inner |= behind.keys()
+    return _joined(loop for loop in loops if inner.isdisjoint(loop.results))
+
+
+def _takes_out(node: Any) -> bool:
+    return bool(node.op == "Unpack" and node.attr["num"].i == 1 and node.attr["axis"].i == 0)
+
+
+def _joined(loops: Iterable[MapLoop]) -> list[MapLoop]:
+    """Loops over the same rows as one."""
+    joined: list[MapLoop] = []
+    for loop in loops:
+        same = [each for each in joined if not each.elements.keys().isdisjoint(loop.elements)]
+        joined = [each for each in joined if each not in same]
+        elements, results = dict(loop.elements), dict(loop.results)
+        for each in same:
+            elements |= each.elements
+            results |= each.results
+        joined.append(MapLoop(loop.frame, elements, {}, results))
+    return joined
 
 
 @dataclass(frozen=True)
@@ -236,7 +278,7 @@ def spliced(graph: Graph, added: Iterable[Any], replaced: Mapping[str, str]) -> 
     """
     nodes = {node.name: node for node in [*graph.graph_def.node, *added]}
     for name, source in replaced.items():
-        kind = nodes[name].attr["dtype" if "dtype" in nodes[name].attr else "element_dtype"].type
+        kind = next(nodes[name].attr[key].type for key in _TYPES if key in nodes[name].attr)
         nodes[name] = NodeDef(name=name, op="Identity", input=[source])
         nodes[name].attr["T"].type = kind
     needed = _needed(nodes, graph.input_tensors + graph.output_tensors)

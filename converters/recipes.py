@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 from model_config.errors import BuildError, UnknownName, near_miss
+from model_config.models import Model
 
 
 @dataclass(frozen=True)
 class Step:
-    """One pass with its parameters."""
+    """One pass with its parameters, those of the model's calibration added where it learns from that."""
 
     name: str
     params: Mapping[str, str] = field(default_factory=dict)
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named list of steps, or the sentence that says what it still needs."""
+    """A named list of steps, or the sentence that says what it still needs.
+
+    Attributes:
+        requires: what a server needs beside TensorFlow to answer, for the manifest.
+    """
 
     line: str
     steps: tuple[Step, ...] = ()
     needs: str | None = None
+    requires: tuple[str, ...] = ()
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether it cannot be built without calibration data."""
+        return any(step.calibrated for step in self.steps)
+
+    def steps_for(self, model: Model) -> tuple[Step, ...]:
+        """The steps with what the model declares filled in; BuildError when it does not declare what they need."""
+        if not self.calibrated:
+            return self.steps
+        if model.calibration is None:
+            raise BuildError(
+                f"{model.name} has no calibration data, which 8-bit arithmetic needs; name a folder of pictures "
+                "with --calibration, or as calibration in models.yaml"
+            )
+        given = {
+            "calibration": str(model.calibration.path),
+            "pictures": str(model.calibration.pictures),
+            "pixels": ",".join(map(str, model.calibration.pixels)),
+        }
+        return tuple(replace(step, params={**step.params, **given}) if step.calibrated else step for step in self.steps)
 
     @property
     def keeps_all(self) -> bool:
@@ -34,10 +62,12 @@ class Recipe:
 
 _TF_TRT: Final = "the TF-TRT pass, which is not part of this release"
 
-_CLEANED: Final = (
+_FROZEN: Final = (
     Step("freeze"),
     # the tool's output does not load while operations still name removed ones as neighbours
     Step("remove_colocation"),
+)
+_CLEANING: Final = (
     Step("remove_control_inputs"),
     Step("remove_identities"),
     # before stripping, as merging leaves operations behind that nothing reads
@@ -46,6 +76,9 @@ _CLEANED: Final = (
     # batch norms fold into constants, so the constants must exist first
     Step("fold_constants", {"ignore_errors": "true"}),
 )
+_CLEANED: Final = (*_FROZEN, *_CLEANING)
+# the rewrites come first, as the cleaning may take loops apart that these two know
+_REWRITTEN: Final = (*_FROZEN, Step("vectorize_preprocessing"), Step("batched_nms"), *_CLEANING)
 
 # the list of the tool's own guide, made to work on genuine exports
 _TRANSFORMED: Final = (*_CLEANED, Step("fold_batch_norms"), Step("fold_old_batch_norms"))
@@ -64,7 +97,15 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
         ),
         "quantized_nodes": Recipe(
             "8-bit weights and 8-bit arithmetic, calibrated; for CPU servers",
-            needs="passes that write calibrated 8-bit operations, which are not part of this release",
+            (
+                *_REWRITTEN,
+                # norms keep layers from being fused, and 8-bit weights are small enough to have once a layer
+                Step("fold_norms", {"shared_weights": "copy"}),
+                Step("quantize_nodes_calibrated", calibrated=True),
+                # of the layers that still compute in floats
+                Step("quantize_weights_per_channel"),
+            ),
+            requires=("onednn",),
         ),
         "gtt_quantized_weights": Recipe(
             "8-bit weights as the Graph Transform Tool stores them: as small, but slower per request",
@@ -82,18 +123,7 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
         "trt_fp32": Recipe("TF-TRT, FP32", needs=f"an NVIDIA GPU with TensorRT and {_TF_TRT}"),
         "optimized": Recipe(
             "float, all graph optimizations, no quantization: the base of 3 to 6",
-            (
-                Step("freeze"),
-                Step("remove_colocation"),
-                # first, as the tool that the steps below come from may take loops apart that these two know
-                Step("vectorize_preprocessing"),
-                Step("batched_nms"),
-                Step("merge_duplicate_nodes"),
-                Step("strip_unused_nodes"),
-                # batch norms fold into constants, so the constants must exist first
-                Step("fold_constants", {"ignore_errors": "true"}),
-                Step("fold_batch_norms"),
-            ),
+            (*_REWRITTEN, Step("fold_norms")),
         ),
     }
 )

@@ -85,6 +85,14 @@ class Check(_Frozen):
     remark: Optional[str] = None
 
 
+class Calibration(_Frozen):
+    """The data that ranges were learnt from; the hash covers every byte of it."""
+
+    path: str
+    files: int
+    sha256: str
+
+
 class Manifest(_Frozen):
     """Everything worth knowing about one version after the fact."""
 
@@ -96,6 +104,9 @@ class Manifest(_Frozen):
     key: str
     source: Source
     steps: tuple[StepRecord, ...]
+    calibration: Optional[Calibration] = None
+    # what a server needs beside TensorFlow to answer: "onednn", which is off on some processors, and absent on GPUs
+    requires: tuple[str, ...] = ()
     tools: Mapping[str, str]
     signatures: Mapping[str, Signature]
     batch_sizes: tuple[int, ...]

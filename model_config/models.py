@@ -41,6 +41,16 @@ class Task(_Frozen):
     metric: Literal["mAP", "mAP@0.5"] = "mAP"
 
 
+class Calibration(_Frozen):
+    """Examples of what the model will be asked, from which 8-bit versions learn their ranges."""
+
+    # a folder of pictures (a COCO folder has them in images/), or .npy and .npz files as the graph takes them
+    path: Path
+    pictures: Positive = 100
+    # what the darkest and the brightest pixel become where the graph takes floats
+    pixels: tuple[float, float] = (0.0, 255.0)
+
+
 class Model(_Frozen):
     """One entry of models.yaml. Relative paths start at the folder the command runs in."""
 
@@ -63,6 +73,12 @@ class Model(_Frozen):
     task: Task = Task()
     # labelled pictures: a folder with a COCO instances.json and images/
     data: Optional[Path] = None
+    calibration: Optional[Calibration] = None
+
+    def calibrated_by(self, path: Path) -> Model:
+        """The same model with other calibration data; how many pictures and their range stay as declared."""
+        declared = self.calibration or Calibration(path=path)
+        return self.model_copy(update={"calibration": declared.model_copy(update={"path": path})})
 
     def recipe(self, version: int) -> str:
         """The recipe that makes this version; UnknownName when none is declared."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-from converters import graphs
+from converters import graphs, registry
 
 tf1 = tf.compat.v1
 
@@ -28,23 +29,39 @@ def control_flow(version: int) -> Iterator[None]:
         control_flow_util.ENABLE_CONTROL_FLOW_V2 = before
 
 
-def save(folder: Path, build: Callable[[], dict[str, Any]], inputs: list[str]) -> Path:
-    """What ``build`` puts into a graph, as a servable whose outputs are called as in its answer."""
+def save(folder: Path, build: Callable[..., dict[str, Any]], inputs: dict[str, tf.TensorSpec]) -> Path:
+    """What ``build`` makes of the inputs as TensorFlow 1 writes it, outputs called as in its answer."""
     graph = tf.Graph()
     with graph.as_default(), control_flow(1):
-        names = [tf.identity(tensor, name).name for name, tensor in build().items()]
+        given = {name: tf1.placeholder(spec.dtype, spec.shape, name) for name, spec in inputs.items()}
+        names = [tf.identity(tensor, name).name for name, tensor in build(**given).items()]
     graph_def = graph.as_graph_def()
-    signature = graphs.signature_of(graph_def, inputs, names)
+    signature = graphs.signature_of(graph_def, [tensor.name for tensor in given.values()], names)
     graphs.write(graphs.Graph(graph_def, "serving_default", signature), folder)
     return folder
 
 
-def answers(folder: Path, **inputs: Any) -> dict[str, Any]:
-    """What a servable answers."""
+def save_functional(folder: Path, build: Callable[..., dict[str, Any]], inputs: dict[str, tf.TensorSpec]) -> Path:
+    """The same as TensorFlow 2 exports it, with loops that are functions, and then frozen."""
+    model = tf.Module()
+    specs = [tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in inputs.items()]
+    model.serve = tf.function(lambda *given: build(**dict(zip(inputs, given))), input_signature=specs)
+    tf.saved_model.save(model, str(folder.with_suffix(".2")), signatures={"serving_default": model.serve})
+    registry.find("freeze")(folder.with_suffix(".2"), folder)
+    return folder
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(folder: Path) -> tuple[Any, dict[str, str]]:
     graph = graphs.read(folder)
-    with tf1.Session(graph=graphs.imported(graph.graph_def)) as session:
-        fetched = {name: info.name for name, info in graph.signature.outputs.items()}
-        return session.run(fetched, {f"{name}:0": value for name, value in inputs.items()})
+    fetched = {name: info.name for name, info in graph.signature.outputs.items()}
+    return tf1.Session(graph=graphs.imported(graph.graph_def)), fetched
+
+
+def answers(folder: Path, **inputs: Any) -> dict[str, Any]:
+    """What a servable answers; its inputs are called like their tensors."""
+    session, fetched = _loaded(folder)
+    return session.run(fetched, {f"{name}:0": value for name, value in inputs.items()})
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,7 @@ class Detector:
     """A post-processing: which form it has, and its numbers.
 
     Attributes:
+        pictures: how many it always gets, None for any number; for one there is no loop.
         form: ``filtered`` drops low scores before suppression (Object Detection API until 2018), ``padded``
             suppresses, marks rows without a box and sorts (since 2019), ``labels`` is Keras RetinaNet's.
         clip: where boxes are cut off at a window: nowhere, ``before`` suppression, or ``after``.
@@ -65,6 +83,7 @@ class Detector:
 
     form: str = "filtered"
     classes: int = 3
+    pictures: int | None = None
     anchors: int | None = None
     iou: float = 0.6
     score: float = 0.05
@@ -80,25 +99,20 @@ class Detector:
     nms: int = 3
     scope: str = "Postprocessor"
 
-    def build(self) -> dict[str, Any]:
-        """Boxes, scores, classes and how many, for ``boxes`` and ``scores`` and, where there is one, ``window``."""
-        each = [self.classes] if self.own_boxes else []
-        boxes = tf1.placeholder(tf.float32, [None, self.anchors, *each, 4], "boxes")
-        scores = tf1.placeholder(tf.float32, [None, self.anchors, self.classes], "scores")
-        given = [boxes, scores]
+    def build(self, boxes: Any, scores: Any, window: Any = None) -> dict[str, Any]:
+        """Boxes, scores, classes and how many."""
+        given = [boxes, scores] if window is None else [boxes, scores, window]
         kinds = [tf.float32, tf.float32, *([tf.int32] if self.form == "labels" else [tf.float32] * 2)]
-        if self.own_window:
-            given.append(tf1.placeholder(tf.float32, [None, 4], "window"))
+        names = ["detection_boxes", "detection_scores", "detection_classes", "num_detections"][: len(kinds)]
         if self.properties:
             given += self._further(boxes, scores)
+            names += ["detection_multiclass_scores", "detection_anchor_indices"]
             kinds += [tf.float32] * 2
         with tf1.name_scope(self.scope):
-            found = tf.map_fn(self._one_picture, given, fn_output_signature=kinds)
-        names = ["detection_boxes", "detection_scores", "detection_classes"]
-        names += ["num_detections"] * (self.form != "labels") + [
-            "detection_multiclass_scores",
-            "detection_anchor_indices",
-        ]
+            if boxes.shape[0] == 1:  # as the Object Detection API's static_or_dynamic_map_fn does it
+                found = [tf.stack([each]) for each in self._one_picture([tf.unstack(each)[0] for each in given])]
+            else:
+                found = tf.map_fn(self._one_picture, given, fn_output_signature=kinds)
         return dict(zip(names, found))
 
     def _further(self, boxes: Any, scores: Any) -> list[Any]:
@@ -113,11 +127,15 @@ class Detector:
         ]
 
     @property
-    def inputs(self) -> list[str]:
-        return ["boxes:0", "scores:0"] + (["window:0"] if self.own_window else [])
+    def inputs(self) -> dict[str, tf.TensorSpec]:
+        """What ``build`` takes."""
+        each = [self.classes] if self.own_boxes else []
+        window = {"window": tf.TensorSpec([self.pictures, 4])} if self.own_window else {}
+        scores = tf.TensorSpec([self.pictures, self.anchors, self.classes])
+        return {"boxes": tf.TensorSpec([self.pictures, self.anchors, *each, 4]), "scores": scores, **window}
 
     def save(self, folder: Path) -> Path:
-        """As a servable."""
+        """As a servable that TensorFlow 1 wrote."""
         return save(folder, self.build, self.inputs)
 
     def _one_picture(self, given: list[Any]) -> list[Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loops import Detector, answers, random_boxes
+from loops import Detector, answers, random_boxes, save, save_functional
 
 from converters import graphs, registry
 from converters.remarks import collected
@@ -120,6 +120,37 @@ def test_a_second_run_changes_nothing(pair, tmp_path):
     assert "no loop" in remarks[0]
 
 
+@pytest.mark.parametrize(
+    "detector",
+    [
+        Detector(),
+        Detector("padded", clip="after", nms=5, own_window=True, properties=True),
+        Detector("labels", clip=None, first_class=0.0),
+    ],
+    ids=["filtered", "padded", "RetinaNet"],
+)
+def test_loops_that_tensorflow_2_wrote_are_found_as_well(detector, tmp_path):
+    before = save_functional(tmp_path / "before", detector.build, detector.inputs)
+    after, _ = rewrite(before, tmp_path / "after")
+
+    assert "CombinedNonMaxSuppression" in operation_types(after)
+    assert "TensorListStack" not in operation_types(after)
+    assert_same_answers(before, after, drawn(detector, 4, 3))
+
+
+@pytest.mark.parametrize("save_it", [save, save_functional], ids=["TensorFlow 1", "TensorFlow 2"])
+@pytest.mark.parametrize("properties", [False, True])
+def test_a_batch_of_one_needs_no_loop_to_be_found(save_it, properties, tmp_path):
+    detector = Detector("padded", pictures=1, clip="after", nms=5, own_window=True, properties=properties)
+    before = save_it(tmp_path / "before", detector.build, detector.inputs)
+    after, remarks = rewrite(before, tmp_path / "after")
+
+    assert "CombinedNonMaxSuppression" in operation_types(after), remarks
+    assert "NonMaxSuppressionV5" not in operation_types(after)
+    for seed in range(5):
+        assert_same_answers(before, after, drawn(detector, seed, 1))
+
+
 def test_what_scores_more_than_the_last_candidate_is_as_without_a_limit(tmp_path):
     detector = Detector(classes=20, per_class=30, total=60)
     before = detector.save(tmp_path / "before")
@@ -136,18 +167,13 @@ def test_what_scores_more_than_the_last_candidate_is_as_without_a_limit(tmp_path
             np.testing.assert_allclose(got[name][picture][sure], wanted[name][picture][sure], atol=1e-5)
 
 
-def different_classes():
-    class Uneven(Detector):
-        def _suppress(self, boxes, scores):
-            counter.append(1)
-            return replace_iou(self, 0.1 * len(counter))._suppress(boxes, scores)
+class Uneven(Detector):
+    """Looks like a detector, but no two classes have one threshold."""
 
-    counter = []
-    return Uneven()
+    thresholds = itertools.count(1)
 
-
-def replace_iou(detector, iou):
-    return replace(Detector(**{name: getattr(detector, name) for name in detector.__dataclass_fields__}), iou=iou)
+    def _suppress(self, boxes, scores):
+        return tf.image.non_max_suppression(boxes, scores, self.per_class, 0.1 * next(self.thresholds))
 
 
 class Halved(Detector):
@@ -174,12 +200,13 @@ class Soft(Detector):
 @pytest.mark.parametrize(
     ("detector", "words"),
     [
-        (different_classes(), "its classes differ in their IoU threshold"),
+        (Uneven(), "its classes differ in their IoU threshold"),
         (Halved(), "does not answer drawn boxes as it does"),
         (Squared(), "does not answer drawn boxes as it does"),
         (Soft(), "soft NMS"),
+        (Detector(score=2.0), "does not answer drawn boxes as it does"),
     ],
-    ids=["different thresholds", "other boxes", "other scores", "soft"],
+    ids=["different thresholds", "other boxes", "other scores", "soft", "nothing is ever found"],
 )
 def test_what_only_looks_like_it_stays_and_says_why(detector, words, tmp_path):
     before = detector.save(tmp_path / "before")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import assert_one_sentence, run
@@ -81,6 +82,27 @@ def test_a_failed_version_does_not_stop_the_others(saved_model, tmp_path):
 def test_recipes_to_come_are_known_and_say_what_they_need(name):
     with pytest.raises(BuildError, match=f"{name}.*it needs"):
         recipes.find(name)
+
+
+def test_version_3_wants_calibration_data(saved_model, tmp_path):
+    done = run(*BUILD, "--source", saved_model, "--version", 3, "--repository", tmp_path)
+
+    assert_one_sentence(done, "no calibration data", "--calibration")
+    assert not (tmp_path / "tiny").exists()
+
+
+def test_version_3_says_what_it_learnt_from_and_what_it_needs(saved_model, pictures, tmp_path):
+    np.save(tmp_path / "pictures.npy", np.stack(pictures))
+    arguments = ("--calibration", tmp_path / "pictures.npy", "--version", 3, "--repository", tmp_path / "models")
+    done = run(*BUILD, "--source", saved_model, *arguments)
+    assert done.returncode == 0, done.stderr
+    made = base_path.require(tmp_path / "models", "tiny", 3).manifest
+
+    assert made.recipe == "quantized_nodes"
+    assert made.requires == ("onednn",)
+    assert made.calibration.files == 1
+    np.save(tmp_path / "pictures.npy", np.stack(pictures[1:]))
+    assert_one_sentence(run(*BUILD, "--source", saved_model, *arguments), "made from something else", "--replace")
 
 
 def test_an_unknown_recipe_shows_the_near_miss():

@@ -18,6 +18,7 @@ REMOVES = {"freeze": {"VarHandleOp", "ReadVariableOp"}}
 # how far answers may move: 8-bit weights cost a little, everything else nothing but rounding
 TOLERANCES = {
     "quantize_nodes": 0.1,
+    "quantize_nodes_calibrated": 0.05,
     "quantize_weights": 0.05,
     "quantize_weights_per_channel": 0.05,
     "round_weights": 0.05,
@@ -25,6 +26,7 @@ TOLERANCES = {
 # what has to have been there before, and what cannot be run on its own result
 AFTER = {"quantize_nodes": "quantize_weights"}
 ONCE = {"quantize_nodes"}
+CALIBRATED = {"quantize_nodes_calibrated"}
 ON_ANY_MODEL = {"copy", "freeze"}
 
 
@@ -38,6 +40,12 @@ def sources(saved_model, frozen_graph, tmp_path_factory):
     return {"saved_model": saved_model, "frozen": folder / "frozen", "inlined": folder / "inlined"}
 
 
+@pytest.fixture
+def calibration(pictures, tmp_path):
+    np.save(tmp_path / "pictures.npy", np.stack(pictures))
+    return tmp_path / "pictures.npy"
+
+
 def cases():
     for name in registry.passes():
         for kind in ("saved_model", "frozen", "inlined"):
@@ -45,8 +53,9 @@ def cases():
                 yield pytest.param(name, kind, id=f"{name}-{kind}")
 
 
-def apply(name, source, target):
-    registry.find(name)(source, target, **ARGUMENTS.get(name, {}))
+def apply(name, source, target, calibration=None):
+    data = {"calibration": str(calibration)} if name in CALIBRATED else {}
+    registry.find(name)(source, target, **ARGUMENTS.get(name, {}), **data)
     return target
 
 
@@ -69,14 +78,14 @@ def operation_types(folder):
 
 
 @pytest.mark.parametrize(("name", "kind"), list(cases()))
-def test_a_pass_keeps_its_contract(name, kind, sources, pictures, tmp_path):
+def test_a_pass_keeps_its_contract(name, kind, sources, pictures, calibration, tmp_path):
     source = sources[kind]
     if name in AFTER:
         source = apply(AFTER[name], source, tmp_path / "before")
     before = fingerprint(source)
 
-    once = apply(name, source, tmp_path / "once")
-    twice = once if name in ONCE else apply(name, once, tmp_path / "twice")
+    once = apply(name, source, tmp_path / "once", calibration)
+    twice = once if name in ONCE else apply(name, once, tmp_path / "twice", calibration)
 
     assert fingerprint(source) == before
     assert graphs.signatures(once) == graphs.signatures(source)

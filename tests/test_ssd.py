@@ -33,11 +33,12 @@ def frozen(material):
 
 
 @pytest.fixture(scope="module")
-def ssd(frozen, tmp_path_factory):
-    """Both versions, built by the command the README shows."""
+def ssd(frozen, material, tmp_path_factory):
+    """All versions, built by the command the README shows."""
     repository = tmp_path_factory.mktemp("ssd")
-    versions = ("--version", 1, "--version", 2, "--repository", repository)
-    done = run("converters", "build", NAME, "--source", frozen, "--outputs", ",".join(ENDS), *versions)
+    versions = ("--version", 1, "--version", 2, "--version", 3, "--repository", repository)
+    calibration = ("--calibration", material / "data" / "coco_calibration")
+    done = run("converters", "build", NAME, "--source", frozen, "--outputs", ",".join(ENDS), *calibration, *versions)
     assert done.returncode == 0, done.stderr
     return repository
 
@@ -45,7 +46,7 @@ def ssd(frozen, tmp_path_factory):
 @pytest.fixture(scope="module")
 def ssd_server(ssd, tmp_path_factory):
     port, folder = address.free_port(), tmp_path_factory.mktemp("serving")
-    versions = ("--version", 1, "--version", 2, "--repository", ssd, "--port", port, "--detach")
+    versions = ("--version", 1, "--version", 2, "--version", 3, "--repository", ssd, "--port", port, "--detach")
     done = run("serving", "up", "--model", NAME, *versions, cwd=folder)
     assert done.returncode == 0, done.stderr
     yield f"{address.LOCAL}:{port}"
@@ -55,20 +56,21 @@ def ssd_server(ssd, tmp_path_factory):
 @pytest.fixture(scope="module")
 def detectors(ssd_server):
     with Client(ssd_server) as client:
-        yield {version: Detector.connect(client, NAME, version, labels.load("coco")) for version in (1, 2)}
+        yield {version: Detector.connect(client, NAME, version, labels.load("coco")) for version in (1, 2, 3)}
 
 
-def test_the_signature_has_the_graphs_names_and_version_2_a_third_of_the_size(ssd):
+def test_the_signature_has_the_graphs_names_and_8_bits_take_a_quarter_of_the_room(ssd):
     versions = base_path.scan(ssd, NAME)
 
     for version in versions.values():
         signature = version.manifest.signatures["serving_default"]
         assert set(signature.inputs) == {"image_tensor"}
         assert set(signature.outputs) == set(detection.OUTPUTS)
-    assert versions[2].size_bytes <= 0.30 * versions[1].size_bytes
+    assert versions[2].size_bytes <= 0.285 * versions[1].size_bytes
+    assert versions[3].size_bytes <= 0.34 * versions[1].size_bytes
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_it_finds_the_people_and_draws_them(ssd_server, material, version, tmp_path):
     image = material / "data" / "images" / "000000008021.jpg"
     arguments = ("--server", ssd_server, "--model", NAME, "--version", version, "--image", image)
@@ -86,7 +88,7 @@ def test_it_finds_the_people_and_draws_them(ssd_server, material, version, tmp_p
 
 
 @pytest.mark.parametrize("batch", [2, 8])
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_batches_are_answered_as_their_pictures_one_by_one(detectors, material, batch, version):
     picture = pictures.read(material / "data" / "images" / "000000008021.jpg")
     turned = [np.roll(picture, 40 * place, axis=1) for place in range(batch)]
@@ -127,3 +129,4 @@ def test_average_precision_through_the_server_is_that_of_the_frozen_graph(detect
         accuracy.average_precision(dataset, in_process(frozen, dataset), "mAP"), abs=1e-4
     )
     assert precision[2] == pytest.approx(precision[1], abs=0.01)
+    assert precision[3] == pytest.approx(precision[1], abs=0.01)

@@ -114,9 +114,19 @@ class Writer:
         stored, scales = layer.quantized(values)
         largest = scales.reshape(-1) * np.float32(127)
         weights = self._edit.add_constant(f"{name}/weights", stored, tf.qint8)
-        bias = fused.bias or self._edit.add_constant(f"{name}/bias", np.zeros(layer.channels, np.float32))
+        off = self._offset(fused, stored * scales - values)
+        bias = self._edit.add_constant(f"{name}/bias", (self._bias(fused) - off).astype(np.float32))
         spans = {"smallest": -largest, "largest": largest}
         return weights, bias, [self._edit.add_constant(f"{name}/{key}", value) for key, value in spans.items()]
+
+    def _bias(self, fused: Fused) -> Any:
+        return 0.0 if fused.bias is None else self._edit.constant(fused.bias)
+
+    def _offset(self, fused: Fused, errors: Any) -> Any:
+        """How far the rounding of the weights moves each channel on average, which the bias can take back."""
+        means = self._ranges[fused.source].means
+        subscripts = "hwcm,c->cm" if fused.depthwise else "hwio,i->o"
+        return np.einsum(subscripts, errors, means).reshape(-1)
 
 
 def passed_through(edit: Edit, tensor: str, fused: Mapping[str, Fused]) -> list[str]:

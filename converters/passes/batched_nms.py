@@ -5,7 +5,7 @@ from __future__ import annotations
 from converters.detector_loops import DetectorLoop, Unlike
 from converters.explanation import explain
 from converters.graphs import Graph
-from converters.patterns import MapLoop, Wiring, below, map_loops, spliced
+from converters.patterns import MapLoop, Wiring, below, live, map_loops, single_rounds, spliced
 from converters.registry import on_graphs, register
 from converters.remarks import remark
 from model_config.errors import BuildError
@@ -18,7 +18,8 @@ def batched_nms(graph: Graph, candidates: str = "400") -> Graph:
     if not candidates.isdigit() or not int(candidates):
         raise BuildError(f"batched_nms takes the best anchors, as many as candidates says, not {candidates!r}")
     wiring = Wiring(graph.graph_def)
-    loops = [loop for loop in map_loops(wiring) if DetectorLoop(wiring, loop).suppressions]
+    loops = live(wiring, map_loops(wiring) + single_rounds(wiring), graph.output_tensors)
+    loops = [loop for loop in loops if DetectorLoop(wiring, loop).suppressions]
     if not loops:
         remark("no loop over pictures with NonMaxSuppression in it was recognised; the graph stays as it was")
     for loop in loops:
@@ -32,10 +33,8 @@ def batched_nms(graph: Graph, candidates: str = "400") -> Graph:
 def _rewritten(graph: Graph, loop: MapLoop, candidates: int) -> Graph:
     wiring = Wiring(graph.graph_def)
     detector = DetectorLoop(wiring, loop)
-    wanted = wiring.behind(graph.output_tensors)
-    results = [name for name in loop.results if name in wanted]
-    found = explain(graph, detector, results, candidates)
+    found = explain(graph, detector, candidates)
     scope = wiring.free("batched_nms")
     made = below(scope, found.graph.as_graph_def(), found.given)
     remark(f"{len(detector.suppressions)} times NonMaxSuppression became one CombinedNonMaxSuppression: {found.rule}")
-    return spliced(graph, made, {name: f"{scope}/{role}" for name, role in zip(results, found.roles)})
+    return spliced(graph, made, {name: f"{scope}/{role}" for name, role in zip(loop.results, found.roles)})

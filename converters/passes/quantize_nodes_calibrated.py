@@ -7,9 +7,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from converters.calibration import locate
 from converters.graph_edits import Edit
 from converters.graphs import Graph
-from converters.int8.calibration import locate
 from converters.int8.fusing import Fused, find
 from converters.int8.ranges import Range, collect
 from converters.int8.writing import Writer

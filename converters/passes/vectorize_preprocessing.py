@@ -11,7 +11,7 @@ import tensorflow as tf
 from converters.batching import NoBatchedForm, Value, batched, rows
 from converters.detector_loops import NMS
 from converters.graphs import Graph
-from converters.patterns import MapLoop, Wiring, below, data_inputs, map_loops, spliced
+from converters.patterns import MapLoop, Wiring, below, data_inputs, live, map_loops, spliced
 from converters.registry import on_graphs, register
 from converters.remarks import remark
 from converters.trial import Trial
@@ -25,7 +25,8 @@ _ALIKE: Final = 1e-5
 def vectorize_preprocessing(graph: Graph) -> Graph:
     """Prepare all pictures of a batch at once instead of in a loop."""
     wiring = Wiring(graph.graph_def)
-    loops = [loop for loop in map_loops(wiring) if not _suppresses(wiring, loop)]
+    loops = live(wiring, map_loops(wiring), graph.output_tensors)
+    loops = [loop for loop in loops if not _suppresses(wiring, loop)]
     if not loops:
         remark("no loop over pictures was recognised; the graph stays as it was")
     for loop in loops:
@@ -42,13 +43,11 @@ def _suppresses(wiring: Wiring, loop: MapLoop) -> bool:
 
 def _rewritten(graph: Graph, loop: MapLoop) -> Graph:
     wiring = Wiring(graph.graph_def)
-    wanted = wiring.behind(graph.output_tensors)
-    results = {name: inside for name, inside in loop.results.items() if name in wanted}
     with Trial(graph, _PICTURES) as trial:
-        given, made = _batch(wiring, loop, results, trial)
-        _require_alike(trial, given, made, results)
+        given, made = _batch(wiring, loop, trial)
+        _require_alike(trial, given, made, loop.results)
     scope = wiring.free("vectorized")
-    named = dict(zip(results, _names(results)))
+    named = dict(zip(loop.results, _names(loop.results)))
     remark(f"the loop {loop.frame} became {len(made.get_operations()) - len(given)} operations on the whole batch")
     added = below(scope, made.as_graph_def(), given)
     return spliced(graph, added, {name: f"{scope}/{inside}" for name, inside in named.items()})
@@ -58,10 +57,10 @@ def _names(results: Mapping[str, str]) -> list[str]:
     return [f"result_{number}" for number in range(len(results))]
 
 
-def _batch(wiring: Wiring, loop: MapLoop, results: Mapping[str, str], trial: Trial) -> tuple[dict[str, str], tf.Graph]:
+def _batch(wiring: Wiring, loop: MapLoop, trial: Trial) -> tuple[dict[str, str], tf.Graph]:
     """What one round of the loop does, done for all pictures: placeholders with the tensors for them, and a graph."""
     body = loop.body(wiring)
-    used = {name for node in body.values() for name in data_inputs(node)} | set(results.values())
+    used = {name for node in body.values() for name in data_inputs(node)} | {*loop.results.values(), *loop.elements}
     given: dict[str, str] = {}
     values: dict[str, Value] = {}
     made = tf.Graph()
@@ -70,11 +69,11 @@ def _batch(wiring: Wiring, loop: MapLoop, results: Mapping[str, str], trial: Tri
             if inside in used:
                 form: Any = "rows" if inside in loop.elements else "same"
                 values[inside] = Value(_input(wiring, trial, outside, given), form)
-        count = tf.shape(next(values[name].tensor for name in loop.elements if name in values))[0]
+        count = tf.shape(next(values[name].tensor for name in loop.elements))[0]
         for node in body.values():
             for place, value in enumerate(batched(node, [values[name] for name in data_inputs(node)])):
                 values[f"{node.name}:{place}" if place else node.name] = value
-        for name, inside in zip(_names(results), results.values()):
+        for name, inside in zip(_names(loop.results), loop.results.values()):
             tf.identity(rows(values[inside], count), name)
     return given, made
 

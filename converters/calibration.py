@@ -54,7 +54,7 @@ class Calibration:
             raise BuildError(f"the calibration picture {path} does not decode; repair or remove it") from error
         size = tf.TensorShape(info.tensor_shape).as_list()[1:3]
         if None not in size:
-            picture = tf.image.resize(picture, size)
+            picture = tf.image.resize(picture, size, antialias=True)
         if tf.as_dtype(info.dtype).is_integer:
             return tf.cast(tf.round(picture), info.dtype).numpy()
         darkest, brightest = self.pixels
