@@ -140,7 +140,8 @@ def test_a_moving_average_is_restored_into_the_variable_it_stands_for(tmp_path):
     assert answer(loaded, x=np.float32([[1, 1]]))["y"].tolist() == [[3.0]]
 
 
-def test_all_versions_that_need_no_gpu_build_and_freeze(faces, tmp_path):
+@pytest.mark.slow
+def test_versions_1_and_2_build_and_answer_the_same(faces, tmp_path):
     folder, wanted = faces
     options = ("--inputs", "net/input:0", "--outputs", "embeddings:0", "--set", "net/phase_train:0=false")
     versions = ("--version", 1, "--version", 2)

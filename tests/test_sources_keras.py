@@ -80,6 +80,7 @@ def test_the_real_model_of_keras_2_answers_as_keras_itself(material, tmp_path):
     np.testing.assert_allclose(got["dense"], wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_both_versions_build_from_it(material, tmp_path):
     path = material / "models" / "resnet8_cifar10" / "pretrainedResnet.h5"
     build = ("converters", "build", "r", "--source", path, "--version", 1, "--version", 2, "--json")

@@ -78,6 +78,7 @@ def test_tags_that_are_not_there_show_those_that_are(trained, tmp_path):
         load(trained, tmp_path / "loaded", tags=("tpu",))
 
 
+@pytest.mark.slow
 def test_a_model_without_the_serving_tag_says_how_to_choose(trained, tmp_path):
     path = shutil.copytree(trained, tmp_path / "path")
     found = graphs.saved_model(path)
@@ -92,6 +93,7 @@ def test_a_model_without_the_serving_tag_says_how_to_choose(trained, tmp_path):
     assert scaled(tmp_path / "models" / "m" / "2") == pytest.approx(2.0)
 
 
+@pytest.mark.slow
 def test_a_chosen_signature_is_converted_and_version_1_keeps_all(dense, tmp_path):
     versions = ("--version", 1, "--version", 2, "--signature", "add")
     done = run("converters", "build", "m", "--source", dense, *versions, "--repository", tmp_path)
@@ -105,6 +107,7 @@ def test_a_chosen_signature_is_converted_and_version_1_keeps_all(dense, tmp_path
         assert (tmp_path / "m" / "1" / path).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_another_choice_is_another_version(dense, tmp_path):
     build = ("converters", "build", "m", "--source", dense, "--version", 2, "--repository", tmp_path)
 
@@ -153,6 +156,7 @@ def labelled(tmp_path_factory):
     return folder / "labelled"
 
 
+@pytest.mark.slow
 def test_a_table_and_its_vocabulary_stay_in_version_1_and_stop_version_2(labelled, tmp_path):
     build = ("converters", "build", "m", "--source", labelled, "--repository", tmp_path)
     done = run(*build, "--version", 1, "--version", 2)
@@ -175,6 +179,7 @@ def test_a_signature_beside_the_table_is_frozen(labelled, tmp_path):
     assert served(x=tf.constant([[0.0, 1.0]]))["scores"].numpy().tolist() == [[0.0, 2.0]]
 
 
+@pytest.mark.slow
 def test_a_model_in_text_form_is_the_same_model(dense, tmp_path):
     text = shutil.copytree(dense, tmp_path / "text")
     (text / "saved_model.pbtxt").write_text(text_format.MessageToString(graphs.saved_model(dense)))
@@ -198,6 +203,7 @@ def test_a_truncated_text_is_refused(dense, tmp_path):
         load(text, tmp_path / "loaded")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "method"),
     [
@@ -208,12 +214,15 @@ def test_a_truncated_text_is_refused(dense, tmp_path):
         ("tensorflow_template_application_model/2", "predict"),
     ],
 )
-def test_real_models_of_tensorflow_1_stay_what_they_are(material, tmp_path, name, method):
+def test_real_models_of_tensorflow_1_stay_what_they_are_and_convert(material, tmp_path, name, method):
     path = material / "models" / "simple_saved_models" / "models" / name
-    done = run("converters", "build", "m", "--source", path, "--version", 1, "--repository", tmp_path)
+    versions = ("--version", 1, "--version", 2)
+    done = run("converters", "build", "m", "--source", path, *versions, "--repository", tmp_path)
 
     assert done.returncode == 0, done.stderr
     version = base_path.require(tmp_path, "m", 1)
+    converted = base_path.require(tmp_path, "m", 2)
+    assert converted.manifest.signatures["serving_default"] == version.manifest.signatures["serving_default"]
     assert version.manifest.signatures["serving_default"].method_name == f"tensorflow/serving/{method}"
     for place, before in content(path).items():
         assert (version.path / place).read_bytes() == before
