@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # TensorFlow's start-up remarks would bury our own; its errors reach us as exceptions
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# a GPU's memory is for the process that tries the servable too
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 @click.group(cls=Commands)
