@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Keras 3 may run on others, whose models no server could load
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# a GPU's memory is for the process that tries the servable too
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 @click.group(cls=Commands)

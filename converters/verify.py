@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,23 +84,38 @@ def ask_in_fresh_process(servable: Path, source: Path, requests: Path) -> tuple[
 
 
 def _answers(folder: Path, calls: Sequence[tuple[str, warm_up.Arrays]]) -> list[warm_up.Arrays | str]:
-    signatures = graphs.meta_graph(folder).signature_def
+    # copies, as a part of a message keeps all of it in memory
+    signatures = {name: deepcopy(each) for name, each in graphs.meta_graph(folder).signature_def.items()}
     with graphs.session(folder) as session:
-        return [_answer(session, signatures[name], inputs) for name, inputs in calls]
+        # prepared once for all batch sizes, as only then TensorFlow optimizes the graph, which can take seconds
+        prepared = {name: _prepared(session, signatures[name]) for name in dict(calls)}
+        return [_answer(prepared[name], signatures[name], inputs) for name, inputs in calls]
 
 
-def _answer(session: Any, signature: Any, inputs: warm_up.Arrays) -> warm_up.Arrays | str:
-    """What the signature gives, or the words it refuses with."""
-    options = CallableOptions(
-        feed=[signature.inputs[name].name for name in inputs],
-        fetch=[info.name for info in signature.outputs.values()],
-    )
+def _prepared(session: Any, signature: Any) -> Callable[..., Any] | str:
+    """A call of the signature, or the words in which TensorFlow refuses to make one."""
+    feed, fetch = ([info.name for info in side.values()] for side in (signature.inputs, signature.outputs))
     try:
         # what the public ways to call raise is not what a server would say
-        arrays = session._make_callable_from_options(options)(*inputs.values())
+        call: Callable[..., Any] = session._make_callable_from_options(CallableOptions(feed=feed, fetch=fetch))
     except tf.errors.OpError as error:
-        return str(error.message).partition("\n")[0]
+        return _words(error)
+    return call
+
+
+def _answer(call: Callable[..., Any] | str, signature: Any, inputs: warm_up.Arrays) -> warm_up.Arrays | str:
+    """What the signature gives, or the words it refuses with."""
+    if isinstance(call, str):
+        return call
+    try:
+        arrays = call(*(inputs[name] for name in signature.inputs))
+    except tf.errors.OpError as error:
+        return _words(error)
     return dict(zip(signature.outputs, arrays))
+
+
+def _words(error: tf.errors.OpError) -> str:
+    return str(error.message).partition("\n")[0]
 
 
 def _judged(got: warm_up.Arrays | str, wanted: warm_up.Arrays | str) -> Answer:
