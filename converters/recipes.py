@@ -51,6 +51,8 @@ class Recipe:
             "calibration": str(model.calibration.path),
             "pictures": str(model.calibration.pictures),
             "pixels": ",".join(map(str, model.calibration.pixels)),
+            "percentile": str(model.calibration.percentile),
+            "keep_float": ",".join(model.calibration.keep_float),
         }
         return tuple(replace(step, params={**step.params, **given}) if step.calibrated else step for step in self.steps)
 

@@ -9,7 +9,7 @@ from small_graphs import after, answer, graph_of, operations
 
 from converters import graphs, registry
 from converters.calibration import locate
-from model_config.errors import BuildError
+from model_config.errors import BuildError, UnknownName
 
 RNG = np.random.default_rng(2)
 ROWS = RNG.normal(size=(32, 16, 16, 8)).astype(np.float32)
@@ -112,6 +112,11 @@ def test_layers_named_stay_float(rows, tmp_path):
 
     assert [node.name for node in done.graph_def.node if node.op == "Conv2D"] == [first]
     assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
+
+
+def test_a_layer_to_keep_float_that_is_not_there_is_named(rows, tmp_path):
+    with pytest.raises(UnknownName, match="no convolution to keep float is called 'Conv'; did you mean 'Conv2D'"):
+        after("quantize_nodes_calibrated", graph_of(relu, ROWS), tmp_path, calibration=rows, keep_float="Conv")
 
 
 def test_a_sum_with_something_computed_in_floats_stays_outside(rows, tmp_path):

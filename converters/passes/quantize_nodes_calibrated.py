@@ -13,8 +13,9 @@ from converters.graphs import Graph
 from converters.int8.fusing import Fused, find
 from converters.int8.ranges import Range, collect
 from converters.int8.writing import Writer
+from converters.layers import layers
 from converters.registry import on_graphs, register
-from model_config.errors import BuildError
+from model_config.errors import BuildError, UnknownName, near_miss
 
 Measure = Callable[[Iterable[str]], dict[str, Range]]
 
@@ -44,12 +45,19 @@ def quantize_nodes_calibrated(
         raise BuildError("8-bit arithmetic needs calibration data; name a folder of pictures with --calibration")
     darkest, brightest = (float(value) for value in pixels.split(","))
     data = locate(Path(calibration), int(pictures), (darkest, brightest))
-    edit, kept = Edit(graph), set(keep_float.split(","))
+    edit, kept = Edit(graph), set(filter(None, keep_float.split(",")))
+    _require_known(edit, kept)
     fused, found = _calibrated(
         edit, graph, kept, lambda tensors: collect(graph, tensors, data.feeds(graph), float(percentile))
     )
     Writer(edit, fused, found).write()
     return edit.done()
+
+
+def _require_known(edit: Edit, kept: set[str]) -> None:
+    convolutions = [layer.node.name for layer in layers(edit)]
+    for name in sorted(kept - set(convolutions)):
+        raise UnknownName(f"no convolution to keep float is called {name!r}; {near_miss(name, convolutions)}")
 
 
 def _calibrated(edit: Edit, graph: Graph, kept: set[str], measure: Measure) -> tuple[list[Fused], dict[str, Range]]:
