@@ -24,7 +24,7 @@ import graphs
 
 from clients import environment
 
-VERSIONS = (1, 2, 7)
+VERSIONS = (1, 2, 3, 7)
 BATCHES = (1, 8)
 SECONDS = 20.0  # a model and batch, all its versions together
 RESULT = Path(__file__).parent / "results" / "convert.json"
@@ -61,6 +61,7 @@ def _measure(subject: graphs.Subject, source: Path, repository: Path) -> dict[st
 def _build(subject: graphs.Subject, source: Path, repository: Path, number: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "converters", "build", subject.name, "--source", str(source)]
     command += ["--outputs", ",".join(subject.outputs), "--version", str(number), "--repository", str(repository)]
+    command += ["--calibration", str(subject.calibration(repository.parent))]
     start = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)

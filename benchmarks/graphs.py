@@ -23,6 +23,15 @@ class Subject:
     outputs: tuple[str, ...]
     feed: Callable[[int], np.ndarray[Any, Any]]
 
+    def calibration(self, scratch: Path) -> Path:
+        """Real pictures where they fit the input as they are, or else what the model is fed here."""
+        pictures = MATERIAL / "data" / "coco_calibration" / "images"
+        if pictures.is_dir() and self.feed(1).dtype == np.uint8:
+            return pictures
+        path = scratch / "calibration.npy"
+        np.save(path, self.feed(32))
+        return path
+
 
 def _material(*parts: str) -> Callable[[Path], Path]:
     return lambda scratch: MATERIAL.joinpath("models", *parts)
