@@ -48,7 +48,7 @@ class _Plan:
         """Equal for builds that must give the same result."""
         steps = [(step.name, dict(step.params)) for step in self.steps]
         learnt_from = self.calibration.sha256 if self.calibration else None
-        told = [self.sha256, self.source.choices, steps, learnt_from, self.model.batch_sizes, _tools()]
+        told = [self.sha256, self.source.choices, steps, learnt_from, self.model.batch_sizes, _tools(), _code()]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -174,6 +174,14 @@ def _manifest(
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         checks=found,
     )
+
+
+def _code() -> str:
+    """A hash of our own passes: one that was changed makes something else of the same source."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _tools() -> dict[str, str]:
