@@ -12,7 +12,8 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from converters import calibration, checks, graphs, pipeline, recipes, sources, verify
+from converters import calibration, graphs, pipeline, recipes, sources
+from converters.checking import checks, verify
 from model_config import base_path, manifest
 from model_config.errors import BuildError
 from model_config.models import Model

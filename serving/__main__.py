@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from dataclasses import asdict
@@ -46,13 +47,17 @@ def up(
     as_json: bool,
 ) -> None:
     """Serve versions of a model, until Ctrl-C unless detached."""
-    from model_config import server_config
+    from model_config import base_path, server_config
+    from serving import requirements
 
     address.require_free(port)
-    config = server_config.write([server_config.choose(repository, model, versions, {})], repository)
+    served = server_config.choose(repository, model, versions, {})
+    wanted = [base_path.require(repository, model, number) for number in versions]
+    environment = requirements.environment(wanted, os.environ)
+    config = server_config.write([served], repository)
     log = process.STATE_FOLDER / f"{port}.log"
     stop = stop_signal()
-    child = process.start(backends.argv(backend, config, port), log)
+    child = process.start(backends.argv(backend, config, port), log, environment)
     running = process.Running(child.pid, port, model, versions, str(log))
     with process.stopped_on_error(child):
         _wait_ready(running, child, stop, timeout)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,11 +41,13 @@ class Running:
         return f"{LOCAL}:{self.port}"
 
 
-def start(argv: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
+def start(argv: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a server in a process group of its own, so that Ctrl-C reaches it only through us."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
-        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+        return subprocess.Popen(
+            argv, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+        )
 
 
 def require_alive(process: subprocess.Popen[bytes], log: Path) -> None:

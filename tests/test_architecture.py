@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.metadata
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,18 @@ def test_importing_it_does_not_import_tensorflow(package):
     program = f"import {package}, sys; sys.exit('tensorflow' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_every_package_is_installed():
+    # read as text, as Python 3.9 has no parser for this format
+    listed = re.search(r"\[tool.setuptools\]\npackages = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.DOTALL)
+    packages = {
+        str(path.parent.relative_to(ROOT)).replace("/", ".")
+        for name in LAYERS
+        for path in (ROOT / name).rglob("__init__.py")
+    }
+
+    assert set(re.findall(r'"(.*?)"', listed[1])) == packages
 
 
 def test_tensorflow_is_an_extra():

@@ -15,8 +15,9 @@ import pytest
 import tensorflow as tf
 from command_line import assert_one_sentence, run
 
-from converters import recipes, verify
+from converters import recipes
 from converters.build import build
+from converters.checking import verify
 from model_config import base_path, manifest
 from model_config.errors import BuildError, UnknownName
 from model_config.models import Model
@@ -274,7 +275,7 @@ def test_interrupted_or_killed_at_any_moment_nothing_partial_is_visible(saved_mo
 KILLED = """
 import json, os, random, shutil, signal, sys, time
 from pathlib import Path
-from converters import verify
+from converters.checking import verify
 from converters.build import build
 from model_config.models import Model
 

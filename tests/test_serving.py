@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from command_line import assert_one_sentence, run
 
@@ -97,6 +98,29 @@ def test_a_port_in_use_is_one_sentence(repository):
     assert_one_sentence(done, f"port {port} is in use", "--port")
 
 
+@pytest.mark.slow
+def test_8_bit_arithmetic_is_served_with_onednn_and_refused_where_it_is_off(
+    saved_model, pictures, port, tmp_path, monkeypatch
+):
+    np.save(tmp_path / "pictures.npy", np.stack(pictures))
+    models = ("--version", 3, "--repository", tmp_path / "models")
+    source = ("--source", saved_model, "--calibration", tmp_path / "pictures.npy")
+    assert run("converters", "build", "tiny", *source, *models).returncode == 0
+    arguments = (*UP, *models, "--port", port, "--detach")
+
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert_one_sentence(run(*arguments, cwd=tmp_path), "version 3 computes with oneDNN", "unset it")
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    try:
+        with Client(f"127.0.0.1:{port}") as client:
+            answer = client.predict("tiny", {"inputs": np.stack(pictures)}, version=3)
+    finally:
+        run("serving", "down", "--port", port, cwd=tmp_path)
+    assert np.isfinite(answer.outputs["detection_scores"]).all()
+
+
 def test_a_version_that_cannot_be_loaded_is_named_at_once_and_nothing_is_left(repository, port, tmp_path):
     broken = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny")
     (broken / "1" / "saved_model.pb").write_bytes(b"\xff garbage")
@@ -108,7 +132,7 @@ def test_a_version_that_cannot_be_loaded_is_named_at_once_and_nothing_is_left(re
 
 def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path):
     log = tmp_path / "log"
-    child = process.start((sys.executable, "-c", "raise SystemExit('no such flag')"), log)
+    child = process.start((sys.executable, "-c", "raise SystemExit('no such flag')"), log, {})
     child.wait()
 
     with pytest.raises(process.ServeError, match="exit code 1: no such flag"):

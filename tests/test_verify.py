@@ -17,8 +17,9 @@ import yaml
 from command_line import run
 
 from clients import pictures as files
-from converters import checks, graphs, inputs, recipes, registry, verify, warm_up
+from converters import graphs, recipes, registry
 from converters.build import build
+from converters.checking import checks, inputs, verify, warm_up
 from model_config import base_path
 from model_config.errors import BuildError
 from model_config.manifest import Signature, Tensor
@@ -271,7 +272,7 @@ def test_a_recipe_that_breaks_the_model_publishes_nothing(broken, words, tmp_pat
 
 def test_the_asking_process_ends_with_the_one_that_started_it(saved_model, tmp_path):
     os.mkfifo(tmp_path / "requests")  # nobody writes, so it waits for ever
-    command = [sys.executable, "-m", "converters.verify", saved_model, saved_model, tmp_path / "requests"]
+    command = [sys.executable, "-m", "converters.checking.verify", saved_model, saved_model, tmp_path / "requests"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     child.stdin.close()
 

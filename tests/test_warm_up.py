@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from converters import checks, graphs, verify, warm_up
+from converters import graphs
+from converters.checking import checks, verify, warm_up
 from model_config import base_path, server_config
 from model_config.errors import SuiteError
 from model_config.models import Model

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from converters.detector_loops import DetectorLoop, Unlike
-from converters.explanation import explain
 from converters.graphs import Graph
-from converters.patterns import MapLoop, Wiring, below, live, map_loops, single_rounds, spliced
+from converters.loops.detector_loops import DetectorLoop, Unlike
+from converters.loops.explanation import explain
+from converters.loops.patterns import MapLoop, Wiring, below, live, map_loops, single_rounds, spliced
 from converters.registry import on_graphs, register
 from converters.remarks import remark
 from model_config.errors import BuildError

@@ -8,13 +8,13 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from converters.batching import NoBatchedForm, Value, batched, rows
-from converters.detector_loops import NMS
 from converters.graphs import Graph
-from converters.patterns import MapLoop, Wiring, below, data_inputs, live, map_loops, spliced
+from converters.loops.batching import NoBatchedForm, Value, batched, rows
+from converters.loops.detector_loops import NMS
+from converters.loops.patterns import MapLoop, Wiring, below, data_inputs, live, map_loops, spliced
+from converters.loops.trial import Trial
 from converters.registry import on_graphs, register
 from converters.remarks import remark
-from converters.trial import Trial
 
 _PICTURES: Final = 3
 _ALIKE: Final = 1e-5

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from converters.warm_up import Arrays
+from converters.checking.warm_up import Arrays
 from model_config.manifest import OutputCheck
 
 Array = np.ndarray[Any, Any]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from converters import graphs, inputs, warm_up
-from converters.verify import Answer
-from converters.warm_up import Request
+from converters import graphs
+from converters.checking import inputs, warm_up
+from converters.checking.verify import Answer
+from converters.checking.warm_up import Request
 from model_config import base_path, server_config
 from model_config.errors import BuildError
 from model_config.manifest import Check

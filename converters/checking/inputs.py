@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from converters import graphs, pictures, strings
-from converters.warm_up import Request
+from converters import graphs
+from converters.checking import pictures, strings
+from converters.checking.warm_up import Request
 from model_config.errors import SuiteError
 from model_config.manifest import Signature, Tensor
 

@@ -13,10 +13,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import tensorflow as tf
 
-from converters.detector_loops import DetectorLoop, Unlike
 from converters.graphs import Graph
-from converters.suppression import ROLES, Clip, Suppression, built
-from converters.trial import Trial, drawn_boxes, drawn_scores
+from converters.loops.detector_loops import DetectorLoop, Unlike
+from converters.loops.suppression import ROLES, Clip, Suppression, built
+from converters.loops.trial import Trial, drawn_boxes, drawn_scores
 
 _PICTURES: Final = 4
 _ROUNDS: Final = 3

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from converters.patterns import MapLoop, Wiring, data_inputs, tensor
+from converters.loops.patterns import MapLoop, Wiring, data_inputs, tensor
 
 NMS: Final = {f"NonMaxSuppressionV{version}" for version in (2, 3, 4, 5)}
 # they pass on rows of their first input, and the others say which

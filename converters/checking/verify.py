@@ -1,6 +1,6 @@
 """Ask a servable and the model it was made from the same, in a process that has loaded nothing before.
 
-As a program, ``python -m converters.verify SERVABLE SOURCE REQUESTS`` prints the answers as JSON.
+As a program, ``python -m converters.checking.verify SERVABLE SOURCE REQUESTS`` prints the answers as JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
-from converters import differences, graphs, warm_up
+from converters import graphs
+from converters.checking import differences, warm_up
 from model_config.errors import BadSource, BuildError
 from model_config.manifest import OutputCheck
 
