@@ -148,7 +148,7 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
     from converters.build import build as make
 
     recipe = model.recipe(number)
-    title, total = f"{model.name} {number} {recipe}", len(recipes.find(recipe).steps)
+    title, total = f"{model.name} {number} {recipe}", len(recipes.of(model, number).steps)
     task = bars.add_task(title, total=total)
 
     def report(step: recipes.Step, record: StepRecord | None) -> None:

@@ -7,12 +7,13 @@ import json
 import platform
 import stat
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from converters import calibration, graphs, pipeline, recipes, sources
+from converters import calibration, graphs, pipeline, recipes, registry, sources
 from converters.checking import checks, verify
 from model_config import base_path, manifest
 from model_config.errors import BuildError
@@ -49,7 +50,15 @@ class _Plan:
         """Equal for builds that must give the same result."""
         steps = [(step.name, dict(step.params)) for step in self.steps]
         learnt_from = self.calibration.sha256 if self.calibration else None
-        told = [self.sha256, self.source.choices, steps, learnt_from, self.model.batch_sizes, _tools(), _code()]
+        told = [
+            self.sha256,
+            self.source.choices,
+            steps,
+            learnt_from,
+            self.model.batch_sizes,
+            _tools(),
+            _code(self.model.passes),
+        ]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
@@ -75,7 +84,9 @@ def build(
         BadSource: the source is missing or damaged.
         BuildError: the recipe cannot be built, or another build of this number stands in the way.
     """
-    recipe = recipes.find(model.recipe(number))
+    for path in model.passes:
+        registry.add_from(path)
+    recipe = recipes.of(model, number)
     source = sources.locate(model)
     steps = recipe.steps_for(model)
     plan = _Plan(model, number, recipe, steps, source, source.sha256(), _calibration(model, recipe))
@@ -177,10 +188,10 @@ def _manifest(
     )
 
 
-def _code() -> str:
-    """A hash of our own passes: one that was changed makes something else of the same source."""
+def _code(passes: Sequence[Path]) -> str:
+    """A hash of our own passes and the user's: one that was changed makes something else of the same source."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in [*sorted(Path(__file__).parent.rglob("*.py")), *passes]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

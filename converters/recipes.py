@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from model_config.errors import BuildError, UnknownName, near_miss
-from model_config.models import Model
+from model_config.models import Model, StepEntry
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,21 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
         ),
     }
 )
+
+
+def of(model: Model, number: int) -> Recipe:
+    """The recipe that makes a version of a model: one of its own in models.yaml, or one of ours."""
+    name = model.recipe(number)
+    if name in model.recipes:
+        return Recipe(f"a recipe of {model.name}'s own", tuple(map(_step, model.recipes[name])))
+    return find(name)
+
+
+def _step(entry: StepEntry) -> Step:
+    if isinstance(entry, str):
+        return Step(entry)
+    ((name, params),) = entry.items()
+    return Step(name, {key: str(value) for key, value in params.items()})
 
 
 def find(name: str) -> Recipe:

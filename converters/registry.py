@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from converters import user_code
 from model_config.errors import BuildError, UnknownName, near_miss
 
 # source folder, target folder (which does not exist yet), the pass's own parameters by keyword
 Pass = Callable[..., None]
 
 _PASSES: dict[str, Pass] = {}
+_ADDED: set[Path] = set()
 
 
 def register(name: str) -> Callable[[Pass], Pass]:
@@ -42,6 +44,14 @@ def on_graphs(transform: Callable[..., Any]) -> Pass:
 
     apply.__doc__ = transform.__doc__
     return apply
+
+
+def add_from(path: Path) -> None:
+    """Run a Python file of the user's, in which passes register themselves; a second time does nothing."""
+    passes()  # first ours, so that a clash is the user's to mend
+    if path.resolve() not in _ADDED:
+        user_code.run(path)
+        _ADDED.add(path.resolve())
 
 
 def find(name: str) -> Pass:

@@ -25,6 +25,8 @@ DEFAULT_VERSIONS: Mapping[int, str] = {
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1, strict=True)]
+# a pass by its name, or by its name with its parameters
+StepEntry = Union[str, Annotated[Mapping[str, Mapping[str, Union[str, int, float]]], Field(min_length=1, max_length=1)]]
 
 
 class _Frozen(BaseModel):
@@ -73,6 +75,9 @@ class Model(_Frozen):
     allow_lambda: bool = False
     custom_objects: Optional[Path] = None
     versions: Mapping[Positive, str] = Field(default=DEFAULT_VERSIONS, min_length=1)
+    # Python files that register passes, and recipes of one's own: passes in their order, as a name or with parameters
+    passes: tuple[Path, ...] = ()
+    recipes: Mapping[str, Annotated[tuple[StepEntry, ...], Field(min_length=1)]] = Field(default={})
     batch_sizes: tuple[Positive, ...] = (1,)
     task: Task = Task()
     # labelled pictures: a folder with a COCO instances.json and images/

@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from converters import graphs
+from converters import graphs, user_code
 from converters.quiet import quiet
 from converters.sources import keras_trust, saved_model
 from converters.sources.registry import Contents
@@ -53,15 +53,8 @@ def _custom_objects(path: Path | None) -> Mapping[str, Any]:
     """Everything public that the user's Python file defines."""
     if path is None:
         return MappingProxyType({})
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise BadSource(f"{path} is no Python file; name one with --custom-objects")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's code may raise
-        raise BadSource(f"{path} cannot be run: {type(error).__name__}: {error}; mend it") from error
-    return {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
+    defined = user_code.run(path).items()
+    return {name: value for name, value in defined if callable(value) and not name.startswith("_")}
 
 
 def _libraries(version: str) -> Iterator[ModuleType]:
