@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# started in the background of a script we ignore Ctrl-C, and so would every program the tests interrupt
+# started in the background of a script or by nohup we ignore these, and so would every program the tests stop by them
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # how fast the machine is decides nothing here
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
