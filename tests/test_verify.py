@@ -95,7 +95,7 @@ def test_the_build_tells_the_largest_difference_and_what_was_not_asked(tmp_path)
     unknown = run(*build, tmp_path / "unknown", "--source", echo)
     as_json = json.loads(run(*build, tmp_path / "unknown", "--source", echo, "--json").stdout)
 
-    assert [line.split()[-1] for line in known.stdout.splitlines() if "built" in line] == ["none", "none"]
+    assert [line.split()[3] for line in known.stdout.splitlines() if " built " in line] == ["nothing", "nothing"]
     assert "not compared" in unknown.stdout
     assert "version 1: the graph does not show what the strings of s hold" in unknown.stderr
     assert as_json["versions"][0]["differences"] == {}
