@@ -70,7 +70,7 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory):
     done = run(*up, "--port", port, "--detach", cwd=folder)
     assert done.returncode == 0, done.stderr
     yield f"{address.LOCAL}:{port}"
-    run("serving", "down", "--port", port, cwd=folder)
+    assert run("serving", "down", "--port", port, cwd=folder).returncode == 0
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def ssd_server(ssd, tmp_path_factory):
     done = run("serving", "up", "--model", NAME, *versions, cwd=folder)
     assert done.returncode == 0, done.stderr
     yield f"{address.LOCAL}:{port}"
-    run("serving", "down", "--port", port, cwd=folder)
+    assert run("serving", "down", "--port", port, cwd=folder).returncode == 0
 
 
 @pytest.fixture(scope="module")
