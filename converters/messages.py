@@ -14,6 +14,10 @@ _LIMIT: Final = 2**31 - 1  # bytes, protobuf's own
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r")
 
 
+class Damaged(BadSource):
+    """A file that holds no such message."""
+
+
 def read(path: Path, kind: Any) -> Any:
     """The message of type ``kind`` in a file; BadSource when it is not one, or too large to be one."""
     name = kind.DESCRIPTOR.name
@@ -26,11 +30,9 @@ def read(path: Path, kind: Any) -> Any:
     try:
         return _from_text(content, kind) if is_text(content) else kind.FromString(content)
     except text_format.ParseError as error:
-        raise BadSource(
-            f"{path} is truncated or damaged: as a {name} in text form, {error}; export it again"
-        ) from error
+        raise Damaged(f"{path} is truncated or damaged: as a {name} in text form, {error}; export it again") from error
     except (DecodeError, UnicodeDecodeError) as error:
-        raise BadSource(f"{path} is truncated or damaged: no {name} can be read from it; export it again") from error
+        raise Damaged(f"{path} is truncated or damaged: no {name} can be read from it; export it again") from error
 
 
 def is_text(content: bytes) -> bool:

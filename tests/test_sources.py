@@ -81,6 +81,14 @@ def test_a_missing_source_shows_what_is_there_instead(frozen_graph):
         sources.locate(Model(name="m", source=frozen_graph.with_name("frozn.pb")))
 
 
+def test_a_missing_source_among_strangers_names_none_of_them(tmp_path):
+    for number in range(30):
+        (tmp_path / f"other{number}.txt").touch()
+
+    with pytest.raises(BadSource, match=r"does not exist; check the path$"):
+        sources.locate(Model(name="m", source=tmp_path / "frozen.pb"))
+
+
 def test_no_source_at_all_names_the_option():
     with pytest.raises(BadSource, match="--source"):
         sources.locate(Model(name="m"))

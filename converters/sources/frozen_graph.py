@@ -22,8 +22,8 @@ def read_graph_def(path: Path) -> Any:
         graph_def = messages.read(path, GraphDef)
     except OSError as error:
         raise BadSource(f"{path} cannot be read: {error.strerror}") from error
-    except BadSource as error:
-        raise BadSource(f"{error}; it is no frozen graph") from error
+    except messages.Damaged as error:
+        raise BadSource(f"no frozen graph: {error}") from error
     if not graph_def.node:  # protobuf takes an empty file, and many another, for an empty message
         raise BadSource(f"{path} is no frozen graph but another kind of file; fetch or export it again")
     return graph_def

@@ -100,5 +100,7 @@ def _require_meaning(source: Source) -> None:
 
 
 def _nearby(path: Path) -> str:
-    beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    return f"in {path.parent}, {near_miss(path.name, sorted(beside)[:20])}" if beside else "check the path"
+    beside = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
+    hint = near_miss(path.name, beside)
+    # a folder may hold thousands of other files, of which nobody wants to read
+    return f"in {path.parent}, {hint}" if hint.startswith("did you mean") else "check the path"
