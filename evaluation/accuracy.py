@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pycocotools.cocoeval import COCOeval
 
-from clients.datasets import CocoDataset
-from clients.tasks.detection import Detection
+from evaluation.datasets import CocoDataset
+from evaluation.tasks.detection import Detection
 
 Box = tuple[float, float, float, float]
 
