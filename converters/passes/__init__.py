@@ -6,11 +6,13 @@ from converters.passes import (
     fold_norms,
     freeze,
     graph_transforms,
+    limit_candidates,
     quantize_nodes_calibrated,
     quantize_weights_per_channel,
     remove_colocation,
     remove_control_inputs,
     remove_identities,
+    static_shapes,
     vectorize_preprocessing,
 )
 
@@ -20,10 +22,12 @@ __all__ = [
     "fold_norms",
     "freeze",
     "graph_transforms",
+    "limit_candidates",
     "quantize_nodes_calibrated",
     "quantize_weights_per_channel",
     "remove_colocation",
     "remove_control_inputs",
     "remove_identities",
+    "static_shapes",
     "vectorize_preprocessing",
 ]
