@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_config.errors import BadModelsFile, UnknownName, near_miss
+from model_config.goals import Goal, Goals
 from model_config.places import MODELS_FILE
 
 # which recipe a version number means where models.yaml does not say otherwise
@@ -83,6 +84,8 @@ class Model(_Frozen):
     # labelled pictures: a folder with a COCO instances.json and images/
     data: Optional[Path] = None
     calibration: Optional[Calibration] = None
+    # what a version has to reach against version 1
+    goals: Goals = Goals()
 
     def calibrated_by(self, path: Path) -> Model:
         """The same model with other calibration data; how many pictures and their range stay as declared."""
@@ -140,11 +143,18 @@ def _sentence(where: str, problem: Any) -> str:
     place = [str(part) for part in problem["loc"] if part not in ("[key]", "tuple[str, ...]", "str")]
     at = ".".join([where, *place])
     if problem["type"] == "extra_forbidden":
-        known = (Task if place[0] == "task" and len(place) > 1 else Model).model_fields
-        return f"{at}: no such key; {near_miss(place[-1], (key for key in known if key != 'name'))}"
+        return f"{at}: no such key; {near_miss(place[-1], _known_keys(place))}"
     if place == ["name"]:
         return f"{where}: a model's name is letters, digits, '_', '.' and '-'; rename the entry"
     return f"{at}: {problem['msg'][0].lower()}{problem['msg'][1:]}, but it is {problem['input']!r}"
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    """What the mapping may hold that this key stands in."""
+    inside: dict[str, type[BaseModel]] = {"task": Task, "calibration": Calibration, "goals": Goals}
+    holder = inside.get(place[0], Model) if len(place) > 1 else Model
+    fields = (Goal if holder is Goals and len(place) > 2 else holder).model_fields
+    return [field.alias or key for key, field in fields.items() if key != "name"]
 
 
 class _NoDuplicates(yaml.SafeLoader):
