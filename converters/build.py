@@ -15,6 +15,7 @@ from pathlib import Path
 
 from converters import calibration, graphs, pipeline, recipes, registry, sources
 from converters.checking import checks, verify
+from converters.tensorrt import machine, proof
 from model_config import base_path, manifest
 from model_config.errors import BuildError
 from model_config.models import Model
@@ -87,6 +88,8 @@ def build(
     for path in model.passes:
         registry.add_from(path)
     recipe = recipes.of(model, number)
+    if "tensorrt" in recipe.requires:
+        machine.here()  # before anything that takes time
     source = sources.locate(model)
     steps = recipe.steps_for(model)
     plan = _Plan(model, number, recipe, steps, source, source.sha256(), _calibration(model, recipe))
@@ -132,10 +135,11 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report, ask: checks.Ask) ->
     steps = pipeline.run(plan.steps, loaded, servable, report)
     key = graphs.signature_def(graphs.meta_graph(loaded), plan.source.signature)[0]
     _require_signature(loaded, servable, key)
+    engines = proof.take(servable)
     converted = time.perf_counter()
     found = checks.check(servable, loaded, key, plan.model, ask)
     checked = time.perf_counter()
-    record = _manifest(plan, steps, draft, found, seconds=checked - start, check_seconds=checked - converted)
+    record = _manifest(plan, steps, draft, found, engines, seconds=checked - start, check_seconds=checked - converted)
     manifest.write(record, servable)
     return record
 
@@ -157,6 +161,7 @@ def _manifest(
     steps: tuple[manifest.StepRecord, ...],
     draft: Path,
     found: tuple[manifest.Check, ...],
+    engines: manifest.TensorRT | None,
     *,
     seconds: float,
     check_seconds: float,
@@ -175,6 +180,7 @@ def _manifest(
         ),
         steps=steps,
         calibration=plan.calibration,
+        tensorrt=engines and proof.verified(engines, found),
         requires=plan.recipe.requires,
         tools=_tools(),
         signatures=graphs.signatures(draft / RESULT),

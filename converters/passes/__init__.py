@@ -3,6 +3,7 @@
 from converters.passes import (
     batched_nms,
     copy,
+    fix_input_size,
     fold_norms,
     freeze,
     graph_transforms,
@@ -13,12 +14,14 @@ from converters.passes import (
     remove_control_inputs,
     remove_identities,
     static_shapes,
+    tf_trt,
     vectorize_preprocessing,
 )
 
 __all__ = [
     "batched_nms",
     "copy",
+    "fix_input_size",
     "fold_norms",
     "freeze",
     "graph_transforms",
@@ -29,5 +32,6 @@ __all__ = [
     "remove_control_inputs",
     "remove_identities",
     "static_shapes",
+    "tf_trt",
     "vectorize_preprocessing",
 ]

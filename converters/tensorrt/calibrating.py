@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -30,9 +30,7 @@ def batches(graph: Graph, calibration: Calibration, shapes: Mapping[str, tuple[i
     """
     closed = _closed(graph, shapes)
     data = locate(calibration.path, calibration.pictures, calibration.pixels)
-    names = {info.name: name for name, info in graph.signature.inputs.items()}
-    feeds = ({names[tensor]: value for tensor, value in feed.items()} for feed in data.feeds(closed))
-    rows = list(islice(feeds, calibration.pictures))
+    rows = list(islice(data.rows(closed.signature.inputs), calibration.pictures))
     count = len(rows) // calibration.batch
     if not count:
         raise BuildError(
@@ -52,5 +50,5 @@ def _closed(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> Graph:
     return Graph(graph.graph_def, graph.key, signature)
 
 
-def _joined(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _joined(rows: Sequence[Batch]) -> dict[str, Any]:
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}

@@ -20,12 +20,15 @@ from tensorflow.python.compiler.tensorrt import trt_convert
 from converters import graphs
 from converters.tensorrt import calibrating
 from converters.tensorrt.plan import Plan
+from converters.tensorrt.segments import ENGINE
 
 _EVERY_NODE: Final = "train_op"  # where TensorFlow's optimizers look for what must stay as it is
 
 
 class Converter(trt_convert.TrtGraphConverterV2):  # type: ignore[misc]
     """TensorFlow's own, which can also leave operations alone, or take some of them in FP16 instead of INT8."""
+
+    _conversion_params: Any
 
     def __init__(self, source: Path, key: str, plan: Plan) -> None:
         """Prepare the conversion of a SavedModel's signature ``key``."""
@@ -39,7 +42,7 @@ class Converter(trt_convert.TrtGraphConverterV2):  # type: ignore[misc]
             precision_mode=plan.precision,
             minimum_segment_size=plan.minimum_segment_size,
             maximum_cached_engines=len(plan.shapes) + 1,
-            allow_build_at_runtime=False,
+            allow_build_at_runtime=True,  # without it, saving loses the outputs' names; see _finish
         )
         self._plan = plan
 
@@ -52,7 +55,7 @@ class Converter(trt_convert.TrtGraphConverterV2):  # type: ignore[misc]
         """Engines in FP16 of what was left alone for its precision only."""
         meta.graph_def.CopyFrom(converted)
         _release(meta, self._plan.half)
-        whole: Any = self._conversion_params
+        whole = self._conversion_params
         self._conversion_params = whole._replace(precision_mode="FP16")
         try:
             return super()._run_conversion(meta)
@@ -99,7 +102,7 @@ class Conversion:
         converter.build(self._examples)
         tell(len(self._plan.shapes), len(self._plan.shapes), "saving the engines")
         converter.save(str(target))
-        self._restore_signature(target)
+        self._finish(target)
 
     def _examples(self) -> Iterator[dict[str, Any]]:
         """Something of every shape that engines are built for."""
@@ -123,15 +126,18 @@ class Conversion:
             tell(number, len(found), "calibrating")
             yield batch
 
-    def _restore_signature(self, target: Path) -> None:
-        """The signature's own words, where TF-TRT wrote others: order, shapes and method name."""
+    def _finish(self, target: Path) -> None:
+        """Forbid building while requests wait, and give the signature its own shapes and method name back."""
         path = target / "saved_model.pb"
         saved = SavedModel.FromString(path.read_bytes())
         (meta,) = saved.meta_graphs
+        for node in graphs.nodes(meta.graph_def):
+            if node.op == ENGINE:
+                node.attr["_allow_build_at_runtime"].b = False
         written, declared = meta.signature_def[self._graph.key], self._graph.signature
         for mine, theirs in ((declared.inputs, written.inputs), (declared.outputs, written.outputs)):
-            for name, info in mine.items():
-                theirs[name].tensor_shape.CopyFrom(info.tensor_shape)
+            for name in mine.keys() & theirs.keys():
+                theirs[name].tensor_shape.CopyFrom(mine[name].tensor_shape)
         written.method_name = declared.method_name
         path.write_bytes(saved.SerializeToString())
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from model_config.manifest import TensorRT
+from model_config.manifest import Check, TensorRT
 
 _PLACE: Final = Path("assets.extra", "tensorrt.json")
 
@@ -25,3 +26,9 @@ def take(servable: Path) -> TensorRT | None:
     facts = TensorRT.model_validate_json(path.read_text(encoding="utf-8"))
     path.unlink()
     return facts
+
+
+def verified(facts: TensorRT, checks: Sequence[Check]) -> TensorRT:
+    """The facts with the GPU's name, if it answered in a fresh process in every batch size that was asked."""
+    answered = bool(checks) and all(check.outputs for check in checks)
+    return facts.model_copy(update={"verified_on": facts.gpu}) if answered else facts
