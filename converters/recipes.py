@@ -53,6 +53,7 @@ class Recipe:
             "pixels": ",".join(map(str, model.calibration.pixels)),
             "percentile": str(model.calibration.percentile),
             "keep_float": ",".join(model.calibration.keep_float),
+            "hold_out": "no" if model.data else "yes",
         }
         return tuple(replace(step, params={**step.params, **given}) if step.calibrated else step for step in self.steps)
 
