@@ -77,6 +77,7 @@ def _calibration(step: Step, model: Model) -> dict[str, str]:
     learning = {
         "percentile": str(model.calibration.percentile),
         "keep_float": ",".join(model.calibration.keep_float),
+        "hold_out": "no" if model.data else "yes",
     }
     return {**given, **learning}
 

@@ -144,6 +144,36 @@ class TensorRT(_Frozen):
     verified_on: Optional[str] = None
 
 
+class Attempt(_Frozen):
+    """One try of the search for a version that meets its goal: how many layers stayed float, and its score."""
+
+    float_layers: int
+    value: float
+
+
+class Accuracy(_Frozen):
+    """How right the version is on examples that nothing was learnt from.
+
+    Attributes:
+        metric: such as ``mAP``; higher is better.
+        reference: version 1's value.
+        examples: what they are, such as ``61 pictures of held_out``.
+        goal: such as ``max-degradation 0.005``.
+        float_layers: those that were put back to float to meet it.
+        tried: every attempt in its order, the first with none put back.
+    """
+
+    metric: str
+    value: float
+    reference: float
+    examples: str
+    goal: str
+    met: bool
+    words: str
+    float_layers: tuple[str, ...] = ()
+    tried: tuple[Attempt, ...] = ()
+
+
 class Manifest(_Frozen):
     """Everything worth knowing about one version after the fact."""
 
@@ -171,6 +201,9 @@ class Manifest(_Frozen):
     check_seconds: float = 0.0
     created: str
     checks: tuple[Check, ...] = ()
+    # of versions whose arithmetic is less exact; where it could not be told, why
+    accuracy: Optional[Accuracy] = None
+    not_judged: Optional[str] = None
 
     @property
     def differences(self) -> dict[str, float]:
@@ -183,8 +216,11 @@ class Manifest(_Frozen):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the check has to say, each sentence once."""
-        return tuple(dict.fromkeys(check.remark for check in self.checks if check.remark))
+        """What checking and judging have to say, each sentence once."""
+        missed = self.accuracy and not self.accuracy.met and f"below its goal: {self.accuracy.words}"
+        judged = self.not_judged and f"its accuracy was not judged: {self.not_judged}"
+        said = [*(check.remark for check in self.checks), missed, judged]
+        return tuple(dict.fromkeys(each for each in said if each))
 
 
 def write(manifest: Manifest, version_folder: Path) -> None:

@@ -35,17 +35,24 @@ class Score:
 
 
 class Judge:
-    """Asks every candidate the same and compares what it answers."""
+    """Asks every candidate the same and compares what it answers.
+
+    Attributes:
+        goal: what a candidate has to reach.
+        examples: what it is asked, such as ``61 pictures of held_out``.
+        words: both in one phrase.
+    """
 
     def __init__(self, metric: Metric, examples: HeldOut, key: str, goal: Goal | None = None) -> None:
         """Judge by one metric, and by its own goal where none is given."""
-        self._metric, self._examples, self._key = metric, examples, key
+        self._metric, self._held_out, self._key = metric, examples, key
+        self.examples = examples.words
         self.goal = goal or Goal(max_degradation=metric.allowed)
         self.words = f"{examples.words}, {self.goal}{'' if goal else ' as models.yaml names no goal'}"
 
     def score(self, folder: Path) -> Score:
         """Ask a SavedModel and hold its answers against the goal; SuiteError where it does not answer."""
-        value = self._metric.value(list(answers.ask(folder, self._key, self._examples)))
+        value = self._metric.value(list(answers.ask(folder, self._key, self._held_out)))
         verdict = goals.meets("accuracy", self.goal, value, self._metric.reference)
         words = f"{self._metric.name} {verdict.words}"
         return Score(self._metric.name, value, self._metric.reference, verdict.met, words)
