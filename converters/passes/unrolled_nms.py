@@ -67,7 +67,8 @@ def _replaced(edit: Edit, node: Any, candidates: int) -> str:
     if None in (*boxes[1:], *scores[1:]) or len(known) < len(numbers) or attribute(node, "pad_per_class", False).b:
         return "stays: its sizes are not known"
     pairs = min(candidates, scores[1] * scores[2])
-    rule = _Rule(*known[:4], bool(attribute(node, "clip_boxes", True).b), pairs)
+    per_class, total, iou, score = known
+    rule = _Rule(per_class, total, iou, score, bool(attribute(node, "clip_boxes", True).b), pairs)
     if rule.total > pairs:
         return f"stays: it answers {rule.total} boxes of {pairs}"
     made = _built(rule, boxes, scores)
