@@ -51,7 +51,7 @@ class Recipe:
             "calibration": str(model.calibration.path),
             "pictures": str(model.calibration.pictures),
             "pixels": ",".join(map(str, model.calibration.pixels)),
-            "percentile": str(model.calibration.percentile),
+            "percentile": "" if model.calibration.percentile is None else str(model.calibration.percentile),
             "keep_float": ",".join(model.calibration.keep_float),
             "hold_out": "no" if model.data else "yes",
         }

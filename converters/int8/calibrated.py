@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-import tensorflow as tf
-
 from converters.calibration import Calibration
 from converters.graph_edits import Edit
 from converters.graphs import Graph
@@ -21,7 +19,7 @@ class Calibrated:
 
     graph: Graph
     data: Calibration
-    percentile: float
+    percentile: float | None
     _ranges: dict[str, Range] = field(default_factory=dict)
 
     def quantized(self, kept: Collection[str]) -> Graph:
@@ -32,19 +30,11 @@ class Calibrated:
 
     def fused(self, edit: Edit, kept: Collection[str]) -> list[Fused]:
         """The layers of an edit of the graph that can be computed in 8 bits, their ranges measured."""
-        kept = set(kept)
-        while True:
-            fused = find(edit, kept)
-            self._measure({tensor for each in fused for tensor in (each.source, each.last)})
-            # oneDNN's depthwise operation reads unsigned values only
-            writer = Writer(edit, fused, self._ranges)
-            reading = {each.layer.node.name: writer.type_of(each.source) for each in fused if each.depthwise}
-            signed = {name for name, kind in reading.items() if kind == tf.qint8}
-            if not signed:
-                return fused
-            kept |= signed
+        fused = find(edit, kept)
+        self._measure({tensor for each in fused for tensor in (each.source, each.last)})
+        return fused
 
     def _measure(self, tensors: set[str]) -> None:
         missing = tensors - self._ranges.keys()
         if missing:
-            self._ranges.update(collect(self.graph, missing, self.data.feeds(self.graph), self.percentile))
+            self._ranges.update(collect(self.graph, missing, lambda: self.data.feeds(self.graph), self.percentile))
