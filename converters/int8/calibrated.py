@@ -10,22 +10,23 @@ from converters.graph_edits import Edit
 from converters.graphs import Graph
 from converters.int8.fusing import Fused, find
 from converters.int8.ranges import Range, collect
-from converters.int8.writing import Writer
+from converters.int8.writing import Quantized, Writer
 
 
 @dataclass
 class Calibrated:
-    """A float graph with its calibration data; every tensor's range is measured once, when it is needed first."""
+    """A float graph with its calibration data; ranges and 8-bit weights are found once, when they are needed first."""
 
     graph: Graph
     data: Calibration
     percentile: float | None
     _ranges: dict[str, Range] = field(default_factory=dict)
+    _weights: dict[str, Quantized] = field(default_factory=dict)
 
     def quantized(self, kept: Collection[str]) -> Graph:
         """The graph with all layers in 8 bits that can be, but for those to keep float."""
         edit = Edit(self.graph)
-        Writer(edit, self.fused(edit, kept), self._ranges).write()
+        Writer(edit, self.fused(edit, kept), self._ranges, self._weights).write()
         return edit.done()
 
     def fused(self, edit: Edit, kept: Collection[str]) -> list[Fused]:

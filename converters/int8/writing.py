@@ -14,13 +14,22 @@ from converters.int8.fusing import Fused, can_multiply
 from converters.int8.operations import EightBits
 from converters.int8.ranges import Range
 
+# weights in 8 bits, and the factors that turn them back
+Quantized = tuple[Any, Any]
+
 
 class Writer:
     """All 8-bit operations of one graph, which hand their results on in 8 bits wherever the next one takes them."""
 
-    def __init__(self, edit: Edit, fused: list[Fused], ranges: Mapping[str, Range]) -> None:
-        """Nothing is written yet."""
-        self._edit, self._ranges = edit, ranges
+    def __init__(
+        self, edit: Edit, fused: list[Fused], ranges: Mapping[str, Range], weights: dict[str, Quantized]
+    ) -> None:
+        """Nothing is written yet.
+
+        Args:
+            weights: of layers that were written before, in another graph of the same layers; new ones are added.
+        """
+        self._edit, self._ranges, self._weights = edit, ranges, weights
         self._fused = {each.last: each for each in fused}
         self._suffix = edit.free_suffix("int8")
         self._written: dict[str, EightBits] = {}
@@ -118,7 +127,9 @@ class Writer:
     def _constants(self, name: str, fused: Fused) -> list[str]:
         """Weights in 8 bits, the bias, and the range of each channel's weights."""
         layer, values = fused.layer, self._edit.constant(fused.layer.weights)
-        stored, scales = layer.quantized(values)
+        if layer.node.name not in self._weights:
+            self._weights[layer.node.name] = layer.quantized(values)
+        stored, scales = self._weights[layer.node.name]
         largest = scales.reshape(-1) * np.float32(127)
         bias = (self._bias(fused) - self._offset(fused, stored * scales - values)).astype(np.float32)
         if fused.is_product and (fused.last in self._wide or layer.node.op == "MatMul"):
