@@ -1,4 +1,4 @@
-"""What each layer costs in accuracy: how much of the error at the far end goes when it alone is float again."""
+"""What each layer costs in accuracy: the error at the far end when it alone computes in 8 bits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Suspect:
     """An 8-bit layer.
 
     Attributes:
-        damage: what it costs in accuracy; below 0 where its error makes up for another's.
+        damage: what it costs in accuracy.
         share: of the multiplications of all 8-bit layers, from 0 to 1.
     """
 
@@ -43,9 +43,8 @@ class Suspect:
 def most_damaging(calibrated: Calibrated, kept: Sequence[str], progress: Progress) -> list[Suspect]:
     """All 8-bit layers, the one that does most damage first.
 
-    The damage is what going back to float takes off the relative squared error of what the last layers give, summed
-    over them, on calibration data. It is taken there and not at the outputs, as suppression and sorting make steps
-    of it.
+    The damage is the relative squared error of what the last layers give, summed over them, on calibration data.
+    It is taken there and not at the outputs, as suppression and sorting make steps of it.
     """
     edit = Edit(calibrated.graph)
     fused = calibrated.fused(edit, kept)
@@ -53,14 +52,11 @@ def most_damaging(calibrated: Calibrated, kept: Sequence[str], progress: Progres
     feeds = list(islice(calibrated.data.feeds(calibrated.graph), _EXAMPLES))
     wanted = _values(calibrated.graph, ends, feeds)
     work = [_multiplications(edit, each) for each in fused]
-
-    def error(*back: str) -> float:
-        return _error(_values(calibrated.quantized({*kept, *back}), ends, feeds), wanted)
-
-    found, whole = [], error()
+    found = []
     for place, name in enumerate(names):
         progress(place, len(names))
-        found.append(Suspect(name, whole - error(name), work[place] / sum(work)))
+        alone = calibrated.quantized({*kept, *names} - {name})
+        found.append(Suspect(name, _error(_values(alone, ends, feeds), wanted), work[place] / sum(work)))
     return sorted(found, key=lambda each: -each.damage)
 
 
