@@ -16,6 +16,7 @@ from pathlib import Path
 from converters import calibration, graphs, pipeline, recipes, registry, sources
 from converters.checking import checks, verify
 from converters.judging import gate, judge
+from converters.tensorrt import machine, proof
 from model_config import base_path, manifest
 from model_config.errors import BuildError
 from model_config.models import Model
@@ -94,6 +95,8 @@ def build(
     for path in model.passes:
         registry.add_from(path)
     recipe = recipes.of(model, number)
+    if "tensorrt" in recipe.requires:
+        machine.here()  # before anything that takes time
     source = sources.locate(model)
     steps = recipe.steps_for(model)
     plan = _Plan(model, number, recipe, steps, source, source.sha256(), _calibration(model, recipe), below_goal)
@@ -139,10 +142,11 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report, teller: gate.Teller
     key = graphs.signature_def(graphs.meta_graph(loaded), plan.source.signature)[0]
     passed = _passed(plan, loaded, servable, key, report, teller)
     _require_signature(loaded, servable, key)
+    engines = proof.take(servable)
     converted = time.perf_counter()
     found = checks.check(servable, loaded, key, plan.model, ask)
     checked = time.perf_counter()
-    record = _manifest(plan, passed, draft, found, seconds=checked - start, check_seconds=checked - converted)
+    record = _manifest(plan, passed, draft, found, engines, seconds=checked - start, check_seconds=checked - converted)
     manifest.write(record, servable)
     return record
 
@@ -173,6 +177,7 @@ def _manifest(
     passed: gate.Passed,
     draft: Path,
     found: tuple[manifest.Check, ...],
+    engines: manifest.TensorRT | None,
     *,
     seconds: float,
     check_seconds: float,
@@ -191,6 +196,7 @@ def _manifest(
         ),
         steps=passed.steps,
         calibration=plan.calibration,
+        tensorrt=engines and proof.verified(engines, found),
         requires=plan.recipe.requires,
         tools=_tools(),
         signatures=graphs.signatures(draft / RESULT),

@@ -93,6 +93,57 @@ class Calibration(_Frozen):
     sha256: str
 
 
+class Engine(_Frozen):
+    """One piece of the graph that TensorRT computes: its precision, and its operations by type."""
+
+    name: str
+    precision: str
+    operations: Mapping[str, int]
+
+
+class Outside(_Frozen):
+    """Operations of one type that TensorRT left to TensorFlow, and why, in TF-TRT's words."""
+
+    operation: str
+    count: int
+    reasons: tuple[str, ...] = ()
+
+
+class TensorRT(_Frozen):
+    """The engines of a version, what they were built for, and the proof that they answered.
+
+    Attributes:
+        gpu: the name of the GPU, which is the only kind that can run them, as with the compute capability.
+        dynamic: one engine with a profile for each shape, instead of one engine each.
+        shapes: the inputs' shapes that engines were built for; other shapes are not covered.
+        decisions: why it was done so, one sentence each.
+        arithmetic_inside: share of the floating point operations that engines do, from 0 to 1.
+        verified_on: the GPU on which a fresh process answered without falling back to TensorFlow.
+    """
+
+    tensorflow: str
+    tensorrt: str
+    cuda: str
+    cudnn: str
+    gpu: str
+    compute_capability: str
+    driver: str
+    precision: str
+    dynamic: bool
+    shapes: tuple[Mapping[str, tuple[int, ...]], ...]
+    minimum_segment_size: int
+    workspace_mib: int
+    gpu_memory_mib: Optional[int] = None
+    excluded: tuple[str, ...] = ()
+    calibration_batches: int = 0
+    decisions: tuple[str, ...] = ()
+    engines: tuple[Engine, ...]
+    outside: tuple[Outside, ...]
+    arithmetic_inside: float
+    engine_bytes: int
+    verified_on: Optional[str] = None
+
+
 class Attempt(_Frozen):
     """One try of the search for a version that meets its goal: how many layers stayed float, and its score."""
 
@@ -135,7 +186,9 @@ class Manifest(_Frozen):
     source: Source
     steps: tuple[StepRecord, ...]
     calibration: Optional[Calibration] = None
-    # what a server needs beside TensorFlow to answer: "onednn", which is off on some processors, and absent on GPUs
+    tensorrt: Optional[TensorRT] = None
+    # what a server needs beside TensorFlow to answer: "onednn", which is off on some processors, and absent
+    # on GPUs; "tensorrt", with the GPU that the engines were built for
     requires: tuple[str, ...] = ()
     tools: Mapping[str, str]
     signatures: Mapping[str, Signature]

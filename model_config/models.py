@@ -56,6 +56,25 @@ class Calibration(_Frozen):
     percentile: Optional[Annotated[float, Field(gt=50, le=100)]] = None
     # convolutions that are to stay float, by their names in the graph
     keep_float: tuple[str, ...] = ()
+    # how many pictures are asked at once for TensorRT's INT8, whose batches must be of one size
+    batch_size: Positive = 8
+
+
+class TensorRT(_Frozen):
+    """How TF-TRT is to build the engines of versions 4, 5 and 6."""
+
+    # static: an engine for each batch size; dynamic: one with a profile for each; auto: what suits the graph
+    shapes: Literal["auto", "static", "dynamic"] = "auto"
+    # fewer operations in a row are not worth an engine
+    minimum_segment_size: Positive = 3
+    # what TensorRT may take of the GPU's memory to compute
+    workspace_mib: Positive = 4096
+    # what TensorFlow and TensorRT may take in all while they build; all there is when left out
+    gpu_memory_mib: Optional[Positive] = None
+    # operations that stay in TensorFlow, by their names in the graph
+    exclude: tuple[str, ...] = ()
+    # share of the arithmetic that has to be inside engines, without which the version is not published
+    minimum_inside: Annotated[float, Field(ge=0, le=1)] = 0.9
 
 
 class Model(_Frozen):
@@ -80,6 +99,9 @@ class Model(_Frozen):
     passes: tuple[Path, ...] = ()
     recipes: Mapping[str, Annotated[tuple[StepEntry, ...], Field(min_length=1)]] = Field(default={})
     batch_sizes: tuple[Positive, ...] = (1,)
+    # height and width of the pictures that clients will send, where the model takes any
+    input_sizes: tuple[tuple[Positive, Positive], ...] = ()
+    tensorrt: TensorRT = TensorRT()
     task: Task = Task()
     # labelled pictures: a folder with a COCO instances.json and images/
     data: Optional[Path] = None
@@ -151,7 +173,12 @@ def _sentence(where: str, problem: Any) -> str:
 
 def _known_keys(place: list[str]) -> list[str]:
     """What the mapping may hold that this key stands in."""
-    inside: dict[str, type[BaseModel]] = {"task": Task, "calibration": Calibration, "goals": Goals}
+    inside: dict[str, type[BaseModel]] = {
+        "task": Task,
+        "calibration": Calibration,
+        "goals": Goals,
+        "tensorrt": TensorRT,
+    }
     holder = inside.get(place[0], Model) if len(place) > 1 else Model
     fields = (Goal if holder is Goals and len(place) > 2 else holder).model_fields
     return [field.alias or key for key, field in fields.items() if key != "name"]
