@@ -97,7 +97,9 @@ class Gate:
         return pipeline.after(place, self.steps[place - 1], self.target) if place else self.source
 
     def _order(self) -> list[Suspect]:
-        """The layers in the order in which they go back to float."""
+        """The layers in the order in which they go back to float; none where the pass knows no layers."""
+        if self.steps[self._place].name != quantization.NAME:
+            return []
         params = dict(self.steps[self._place].params)
         kept = quantization.names(params.pop("keep_float", ""))
         calibrated = quantization.load(graphs.read(self._before), **params)
@@ -124,10 +126,11 @@ class Gate:
             return count
         best = max(self._tried, key=lambda each: (self._tried[each][0].value, -each))
         if not self.below_goal:
+            tried = f" even with half of it in floats; best reached, with {best} of {len(order)} layers float"
             raise BuildError(
-                f"8-bit arithmetic misses the accuracy goal even with half of it in floats; best reached, with "
-                f"{best} of {len(order)} layers float: {self._tried[best][0].words}; nothing was published; "
-                "calibrate with more pictures, set another goal in models.yaml, or publish it with --below-goal"
+                f"8-bit arithmetic misses the accuracy goal{tried if order else ''}: {self._tried[best][0].words}; "
+                "nothing was published; calibrate with more pictures, set another goal in models.yaml, "
+                "or publish it with --below-goal"
             )
         return best
 

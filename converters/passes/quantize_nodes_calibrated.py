@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from converters.calibration import locate
 from converters.graph_edits import Edit
@@ -12,8 +13,10 @@ from converters.layers import layers
 from converters.registry import on_graphs, register
 from model_config.errors import BuildError, UnknownName, near_miss
 
+NAME: Final = "quantize_nodes_calibrated"
 
-@register("quantize_nodes_calibrated")
+
+@register(NAME)
 @on_graphs
 def quantize_nodes_calibrated(
     graph: Graph,
