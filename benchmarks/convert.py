@@ -75,7 +75,11 @@ def _score(
     judge = judge_for(model, folders[1], "serving_default")
     for number, row in rows.items():
         score = judge.score(folders[number])
-        row["accuracy"] = {"metric": score.metric, "value": round(score.value, 4), "on": judge.examples}
+        row["accuracy"] = {
+            "metric": score.metric,
+            "value": round(score.value, 4),
+            "on": judge.examples.replace(f"{graphs.MATERIAL}/", ""),
+        }
         made = manifest.read(folders[number])
         if made and made.accuracy:
             row["accuracy"]["float_layers"] = len(made.accuracy.float_layers)
