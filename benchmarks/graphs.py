@@ -16,21 +16,33 @@ MATERIAL = Path(os.environ.get("SUITE_MATERIAL", Path(__file__).parents[2] / "sh
 
 @dataclass(frozen=True)
 class Subject:
-    """One model: where its frozen float graph is, what it is fed, and which pictures calibrate it."""
+    """One model: where its frozen float graph is, what it is fed, and what pixels become where it knows pictures.
+
+    Attributes:
+        pixels: what the darkest and the brightest one become; None for a model that only speed is measured of.
+    """
 
     name: str
     frozen: Callable[[Path], Path]
     outputs: tuple[str, ...]
     feed: Callable[[int], np.ndarray[Any, Any]]
+    pixels: tuple[float, float] | None = None
 
-    def calibration(self, scratch: Path) -> Path:
-        """Real pictures where they fit the input as they are, or else what the model is fed here."""
-        pictures = MATERIAL / "data" / "coco_calibration" / "images"
-        if pictures.is_dir() and self.feed(1).dtype == np.uint8:
-            return pictures
+    @property
+    def labelled(self) -> Path | None:
+        """Pictures that nothing is learnt from and no layer is chosen by."""
+        return MATERIAL / "data" / "cc0_detection" if self.pixels else None
+
+    def entry(self, source: Path, scratch: Path) -> dict[str, Any]:
+        """The model as models.yaml names it, calibrated with pictures, or else with what it is fed here."""
+        made: dict[str, Any] = {"source": str(source), "outputs": list(self.outputs)}
+        if self.pixels:
+            pictures = str(MATERIAL / "data" / "coco_calibration")
+            return {**made, "calibration": {"path": pictures, "pixels": list(self.pixels)}}
         path = scratch / "calibration.npy"
         np.save(path, self.feed(32))
-        return path
+        # random weights know nothing that could be right
+        return {**made, "calibration": {"path": str(path)}, "goals": {"accuracy": {"threshold": 0}}}
 
 
 def _material(*parts: str) -> Callable[[Path], Path]:
@@ -73,12 +85,14 @@ SUBJECTS: Mapping[str, Subject] = {
             _material("ssd_mobilenet_v1_coco", "frozen_inference_graph.pb"),
             _DETECTOR,
             _pictures(480, 640, 3),
+            (0, 255),
         ),
         Subject(
             "mobilenet_v2",
             _material("mobilenet_v2_imagenet", "mobilenet_v2_1.0_224_frozen.pb"),
             ("output_probabilities",),
             _floats(224, 224, 3),
+            (-1, 1),
         ),
         Subject("resnet50", resnet50, ("Identity",), _floats(224, 224, 3)),
     )

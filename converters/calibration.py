@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ _ARRAYS: Final = (".npy", ".npz")
 # of the examples, every so-manieth is held out where nothing else is there to judge by; of fewer, none
 HELD_OUT: Final = 4
 _FEWEST: Final = 16
+VIEWS: Final = 10  # of a picture
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class Calibration:
         pixels: what the darkest and the brightest pixel become where the graph takes floats.
         every: every so-manieth example is not learnt from; 0 for none.
         held: these are the examples held out, instead of the others.
+        views: every picture comes whole and in parts, and mirrored, where there are few to judge by.
     """
 
     files: tuple[Path, ...]
     pixels: tuple[float, float] = (0.0, 255.0)
     every: int = 0
     held: bool = False
+    views: bool = False
 
     def sha256(self) -> str:
         """A hash over every byte of the data."""
@@ -61,30 +64,38 @@ class Calibration:
         """The same by the names that a signature gives its inputs."""
         for place, (path, read) in enumerate(self._examples(inputs)):
             if not self.every or (place % self.every == self.every - 1) == self.held:
-                yield {name: _fitting(value, inputs[name], path) for name, value in read().items()}
+                for row in read():
+                    yield {name: _fitting(value, inputs[name], path) for name, value in row.items()}
+
+    @property
+    def is_pictures(self) -> bool:
+        """Whether all of it is pictures, none of it arrays."""
+        return not any(_is_array(path) for path in self.files)
 
     def __len__(self) -> int:
         """How many examples there are, those held out included."""
         return sum(_length(path) if _is_array(path) else 1 for path in self.files)
 
-    def _examples(self, inputs: Any) -> Iterator[tuple[Path, Callable[[], dict[str, Any]]]]:
+    def _examples(self, inputs: Any) -> Iterator[tuple[Path, Callable[[], Iterable[dict[str, Any]]]]]:
         """Every example's file, and what reads it, as not all of them are needed."""
         for path in self.files:
             if _is_array(path):
-                yield from ((path, partial(dict, row)) for row in _arrays(path, inputs))
+                yield from ((path, partial(list, [row])) for row in _arrays(path, inputs))
             else:
-                yield path, partial(self._picture, path, inputs)
+                yield path, partial(self._pictures, path, inputs)
 
-    def _picture(self, path: Path, inputs: Any) -> dict[str, Any]:
-        return {_only(inputs): self._pixels(path, inputs)}
-
-    def _pixels(self, path: Path, inputs: Any) -> Any:
-        """A picture as the graph's one input: resized where its size is fixed, scaled where it takes floats."""
-        info = inputs[_only(inputs)]
+    def _pictures(self, path: Path, inputs: Any) -> Iterator[dict[str, Any]]:
+        """A picture as the graph's one input, or several views of it."""
+        name = _only(inputs)
         try:
-            picture = tf.io.decode_image(path.read_bytes(), channels=3, expand_animations=False)
+            picture = tf.io.decode_image(path.read_bytes(), channels=3, expand_animations=False).numpy()
         except tf.errors.InvalidArgumentError as error:
             raise BuildError(f"the calibration picture {path} does not decode; repair or remove it") from error
+        for view in _views(picture) if self.views else [picture]:
+            yield {name: self._pixels(view, inputs[name])}
+
+    def _pixels(self, picture: Any, info: Any) -> Any:
+        """Resized where the input's size is fixed, scaled where it takes floats."""
         size = tf.TensorShape(info.tensor_shape).as_list()[1:3]
         if None not in size:
             picture = tf.image.resize(picture, size, antialias=True)
@@ -114,6 +125,19 @@ def locate(
         raise BuildError(f"{folder} holds no calibration pictures (.jpg, .png) nor arrays (.npy, .npz); put some there")
     data = Calibration(tuple(files[:pictures]), pixels)
     return replace(data, every=HELD_OUT) if hold_out and len(data) >= _FEWEST else data
+
+
+def _views(picture: Any) -> Iterator[Any]:
+    """The whole picture and its four corners, three quarters wide and high, each also mirrored."""
+    height, width = (side * 3 // 4 for side in picture.shape[:2])
+    corners = (picture[top, left] for top in _ends(height) for left in _ends(width))
+    for view in (picture, *corners):
+        yield view
+        yield view[:, ::-1]
+
+
+def _ends(length: int) -> tuple[slice, slice]:
+    return slice(0, length), slice(-length, None)
 
 
 def _is_array(path: Path) -> bool:

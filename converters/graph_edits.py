@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -144,11 +145,20 @@ def _attribute(value: Any) -> Any:
     if isinstance(value, AttrValue):
         return value
     if isinstance(value, (list, tuple)):
-        return AttrValue(list=AttrValue.ListValue(i=value))
+        return AttrValue(list=_list(value))
     if isinstance(value, tf.DType):
         return AttrValue(type=value.as_datatype_enum)
     key = next(key for kind, key in _ATTRIBUTES.items() if isinstance(value, kind))
     return AttrValue(**{key: value.encode() if isinstance(value, str) else value})
+
+
+def _list(values: Sequence[Any]) -> Any:
+    """Numbers, types or words."""
+    if all(isinstance(each, tf.DType) for each in values):
+        return AttrValue.ListValue(type=[each.as_datatype_enum for each in values])
+    if all(isinstance(each, str) for each in values):
+        return AttrValue.ListValue(s=[each.encode() for each in values])
+    return AttrValue.ListValue(i=values)
 
 
 # bool before int, which it is a kind of

@@ -32,9 +32,14 @@ class Layer:
         """One number a channel in this shape multiplies the weights channel by channel."""
         if self.node.op == "DepthwiseConv2dNative":
             return self.shape[2:]  # every input channel has its own few output channels
-        if self.node.op == "MatMul" and attribute(self.node, "transpose_b").b:
+        if self.transposed:
             return (self.shape[0], 1)
         return self.shape[-1:]
+
+    @property
+    def transposed(self) -> bool:
+        """Whether a matrix holds its output channels as rows."""
+        return bool(self.node.op == "MatMul" and attribute(self.node, "transpose_b").b)
 
     @property
     def channels(self) -> int:
@@ -61,9 +66,29 @@ class Layer:
     def quantized(self, weights: Any) -> tuple[Any, Any]:
         """Weights as integers from -127 to 127, and the factors that turn them back, one a channel."""
         sizes = (1,) * (weights.ndim - len(self.channel_shape)) + self.channel_shape
-        largest = np.abs(weights).max(tuple(axis for axis, size in enumerate(sizes) if size == 1), keepdims=True)
+        axes = tuple(axis for axis, size in enumerate(sizes) if size == 1)
+        largest = np.abs(weights).max(axes, keepdims=True)
         scales = np.where(largest > 0, largest, 1) / np.float32(127)
-        return np.rint(weights / scales).astype(np.int8), scales.reshape(self.channel_shape)
+        # training for 8 bits leaves weights on steps of one width, and on these nothing is lost
+        step = _step(weights)
+        if step is not None:
+            scales = np.where(_error(weights, step, axes) < _error(weights, scales, axes), step, scales)
+        return _rounded(weights, scales).astype(np.int8), scales.reshape(self.channel_shape)
+
+
+def _step(weights: Any) -> Any:
+    """The narrowest gap between any two weights that differ by more than rounding; None where there is none."""
+    gaps = np.diff(np.unique(weights))
+    gaps = gaps[gaps > 1e-3 * np.abs(weights).max()]
+    return gaps.min() if gaps.size else None
+
+
+def _rounded(weights: Any, scales: Any) -> Any:
+    return np.clip(np.rint(weights / scales), -127, 127)
+
+
+def _error(weights: Any, scales: Any, axes: tuple[int, ...]) -> Any:
+    return np.square(_rounded(weights, scales) * scales - weights).sum(axes, keepdims=True)
 
 
 def data_format(node: Any) -> str:

@@ -76,7 +76,7 @@ def _calibration(step: Step, model: Model) -> dict[str, str]:
     if step.name == "tf_trt":
         return {**given, "calibration_batch": str(model.calibration.batch_size)}
     learning = {
-        "percentile": str(model.calibration.percentile),
+        "percentile": "" if model.calibration.percentile is None else str(model.calibration.percentile),
         "keep_float": ",".join(model.calibration.keep_float),
     }
     return {**given, **learning}

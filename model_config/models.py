@@ -52,8 +52,8 @@ class Calibration(_Frozen):
     pictures: Positive = 100
     # what the darkest and the brightest pixel become where the graph takes floats
     pixels: tuple[float, float] = (0.0, 255.0)
-    # how many of a tensor's values a range has to hold; 100 for the smallest to the largest
-    percentile: Annotated[float, Field(gt=50, le=100)] = 100.0
+    # how many of a tensor's values a range has to hold, 100 for the smallest to the largest; least error without one
+    percentile: Optional[Annotated[float, Field(gt=50, le=100)]] = None
     # convolutions that are to stay float, by their names in the graph
     keep_float: tuple[str, ...] = ()
     # how many pictures are asked at once for TensorRT's INT8, whose batches must be of one size

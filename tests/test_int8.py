@@ -9,11 +9,17 @@ from small_graphs import after, answer, graph_of, operations
 
 from converters import graphs, registry
 from converters.calibration import locate
+from converters.graph_edits import Edit
+from converters.int8.fusing import can_multiply
+from converters.layers import layers
 from model_config.errors import BuildError, UnknownName
 
 RNG = np.random.default_rng(2)
 ROWS = RNG.normal(size=(32, 16, 16, 8)).astype(np.float32)
 CONVOLUTION = "QuantizedConv2DWithBias"
+DEPTHWISE = "_FusedQuantizedDepthwiseConv2D"
+# TensorFlow 2.14 has no 8-bit matrix product, and narrows the result of such layers
+PRODUCT = "_QuantizedMatMul" if can_multiply() else f"{CONVOLUTION}AndRequantize"
 
 
 def weights(*shape):
@@ -34,6 +40,11 @@ def separable(x):
     return convolution(tf.nn.relu6(tf.nn.bias_add(depthwise, tf.constant(weights(8)))), size=1)
 
 
+def linear_depthwise(x):
+    """Of values of both signs, and without an activation."""
+    return relu(tf.nn.depthwise_conv2d(x, weights(3, 3, 8, 1) * 3, [1, 1, 1, 1], "SAME"))
+
+
 def residual(x):
     """A block with a projection beside it, then one without."""
     x = relu(x)
@@ -43,6 +54,17 @@ def residual(x):
 
 def pooled(x):
     return relu(tf.nn.max_pool2d(relu(x), 2, 2, "SAME"))
+
+
+def averaged(x):
+    return relu(tf.nn.avg_pool2d(relu(x), 2, 2, "SAME"))
+
+
+def dense(x):
+    """Two layers of a perceptron, whose second one has its weights the other way round."""
+    x = tf.reshape(x, [-1, 16 * 16 * 8])
+    hidden = tf.nn.relu(tf.nn.bias_add(x @ weights(16 * 16 * 8, 32), tf.constant(weights(32))))
+    return tf.matmul(hidden, weights(12, 32), transpose_b=True)
 
 
 def inception(x):
@@ -58,11 +80,13 @@ GRAPHS = {
         separable,
         {
             f"{CONVOLUTION}AndReluAndRequantize": 1,
-            "QuantizedDepthwiseConv2DWithBiasAndReluAndRequantize": 1,
-            f"{CONVOLUTION}AndRequantize": 1,
+            DEPTHWISE: 1,
+            PRODUCT: 1,
             "QuantizeV2": 1,
         },
     ),
+    "linear_depthwise": (linear_depthwise, {f"{CONVOLUTION}AndReluAndRequantize": 1, DEPTHWISE: 1, "QuantizeV2": 1}),
+    "averaged": (averaged, {f"{CONVOLUTION}AndReluAndRequantize": 2, "QuantizedAvgPool": 1, "QuantizeV2": 1}),
     "residual": (
         residual,
         {
@@ -85,7 +109,7 @@ def rows(tmp_path):
 
 
 def eight_bits(graph):
-    return {op: count for op, count in operations(graph).items() if op.startswith("Quantize")}
+    return {op: count for op, count in operations(graph).items() if "Quantize" in op}
 
 
 def noise(got, wanted):
@@ -100,8 +124,8 @@ def test_everything_is_computed_in_8_bits_and_close(name, rows, tmp_path):
     done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
 
     assert eight_bits(done) == wanted
-    assert operations(done)["Dequantize"] == 1
-    assert not operations(done).keys() & {"Conv2D", "DepthwiseConv2dNative", "Relu", "AddV2", "MaxPool"}
+    assert operations(done)["Dequantize"] == (0 if "_QuantizedMatMul" in wanted else 1)
+    assert not operations(done).keys() & {"Conv2D", "DepthwiseConv2dNative", "Relu", "AddV2", "MaxPool", "AvgPool"}
     assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
 
 
@@ -142,29 +166,47 @@ def test_a_sum_with_what_is_convolved_stays_outside(rows, tmp_path):
     assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
 
 
-def test_a_grouped_convolution_and_a_signed_depthwise_one_stay_float(rows, tmp_path):
-    def build(x):
-        grouped = tf.nn.conv2d(x, weights(3, 3, 4, 8), 1, "SAME")
-        return tf.nn.relu(tf.nn.depthwise_conv2d(grouped, weights(3, 3, 8, 1), [1, 1, 1, 1], "SAME"))
+def test_a_grouped_convolution_stays_float(rows, tmp_path):
+    graph = graph_of(lambda x: tf.nn.relu(tf.nn.conv2d(x, weights(3, 3, 4, 8), 1, "SAME")), ROWS)
 
-    done = after("quantize_nodes_calibrated", graph_of(build, ROWS), tmp_path, calibration=rows)
-
-    assert eight_bits(done) == {}
+    assert eight_bits(after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)) == {}
 
 
-def test_a_percentile_leaves_outliers_out(tmp_path):
+@pytest.mark.skipif(not can_multiply(), reason="this TensorFlow has no 8-bit matrix product")
+def test_matrix_products_are_computed_in_8_bits_and_the_last_one_gives_floats(rows, tmp_path):
+    graph = graph_of(dense, ROWS)
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
+
+    assert eight_bits(done) == {"QuantizeV2": 1, "_QuantizedMatMul": 2}
+    assert not operations(done).keys() & {"MatMul", "Relu", "Dequantize"}
+    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
+
+
+def test_weights_that_were_trained_for_8_bits_lose_nothing():
+    """They lie on steps of one width, which is not that of the largest of them."""
+    steps = RNG.integers(-100, 101, (3, 3, 8, 16))
+    graph = graph_of(lambda x: tf.nn.conv2d(x, (steps * 0.0173).astype(np.float32), 1, "SAME"), ROWS)
+    (layer,) = layers(Edit(graph))
+    stored, scales = layer.quantized(Edit(graph).constant(layer.weights))
+
+    np.testing.assert_array_equal(stored, steps)
+    np.testing.assert_allclose(scales, 0.0173, rtol=1e-4)
+
+
+@pytest.mark.parametrize("ranges", [{}, {"percentile": "99"}], ids=["least error", "percentile"])
+def test_outliers_are_left_out(ranges, tmp_path):
     """One wild value a row would leave all others a few of the 255 steps."""
     wild = ROWS.copy()
-    wild[:, 0, 0, 0] = 1000
+    wild[:, 0, 0, 0] = 100
     np.save(tmp_path / "wild.npy", wild)
-    graph = graph_of(lambda x: convolution(x, size=1), ROWS)
+    graph = graph_of(lambda x: convolution(x), ROWS)
     files = {"calibration": str(tmp_path / "wild.npy")}
     (tmp_path / "clipped").mkdir()
-    whole = after("quantize_nodes_calibrated", graph, tmp_path, **files)
-    clipped = after("quantize_nodes_calibrated", graph, tmp_path / "clipped", percentile="99", **files)
+    whole = after("quantize_nodes_calibrated", graph, tmp_path, **files, percentile="100")
+    clipped = after("quantize_nodes_calibrated", graph, tmp_path / "clipped", **files, **ranges)
     wanted = answer(graph, ROWS)
 
-    assert noise(answer(clipped, ROWS), wanted) < 0.1 < noise(answer(whole, ROWS), wanted)
+    assert noise(answer(clipped, ROWS), wanted) < noise(answer(whole, ROWS), wanted)
 
 
 def picture_graph(dtype, shape):

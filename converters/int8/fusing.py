@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Final
 
 import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
 
-from converters.graph_edits import Edit
+from converters.graph_edits import Edit, attribute
 from converters.layers import Layer, layers
 
-_ADDITIONS = ("Add", "AddV2")
+MATRIX_PRODUCT: Final = "_QuantizedMatMul"
+_ADDITIONS: Final = ("Add", "AddV2")
 
 
 @dataclass(frozen=True)
 class Fused:
-    """A convolution with what follows it, computed in one go.
+    """A layer with what follows it, computed in one go.
 
     Attributes:
         bias: the constant that is added; None for zeros.
@@ -36,21 +39,36 @@ class Fused:
         return bool(self.layer.node.op == "DepthwiseConv2dNative")
 
     @property
+    def is_product(self) -> bool:
+        """Whether it is a matrix product, as also a convolution is that looks at one place at a time."""
+        node = self.layer.node
+        if node.op == "MatMul":
+            return True
+        return bool(node.op == "Conv2D" and self.layer.shape[:2] == (1, 1) and set(node.attr["strides"].list.i) == {1})
+
+    @property
     def source(self) -> str:
         """The tensor it reads."""
         return str(self.layer.node.input[0])
 
 
 def find(edit: Edit, keep_float: Collection[str]) -> list[Fused]:
-    """All convolutions that 8-bit operations can compute, but for those named in ``keep_float``."""
+    """All layers that 8-bit operations can compute, but for those named in ``keep_float``."""
     plain = [_fused(edit, layer) for layer in layers(edit) if layer.node.name not in keep_float and _fits(edit, layer)]
-    # oneDNN's depthwise operation comes with Relu only
-    return _with_sums(edit, [each for each in plain if each.activation or not each.depthwise])
+    return _with_sums(edit, plain)
+
+
+def can_multiply() -> bool:
+    """Whether this TensorFlow has the 8-bit matrix product."""
+    return op_def_registry.get(MATRIX_PRODUCT) is not None
 
 
 def _fits(edit: Edit, layer: Layer) -> bool:
     node = layer.node
-    if node.op == "MatMul" or layer.data_format != "NHWC" or node.attr["padding"].s not in (b"SAME", b"VALID"):
+    if node.op == "MatMul":
+        is_float = node.attr["T"].type == tf.float32.as_datatype_enum
+        return bool(can_multiply() and is_float and not attribute(node, "transpose_a").b)
+    if layer.data_format != "NHWC" or node.attr["padding"].s not in (b"SAME", b"VALID"):
         return False
     if node.op == "DepthwiseConv2dNative" and layer.shape[3] != 1:
         return False
@@ -99,7 +117,7 @@ def _possible_sums(plain: list[Fused], found: dict[str, Fused]) -> list[Fused]:
 
 
 def _summed(edit: Edit, fused: Fused) -> Fused | None:
-    addition = None if fused.activation or fused.depthwise else edit.only_reader(edit.nodes[fused.last])
+    addition = None if fused.activation or fused.layer.node.op != "Conv2D" else edit.only_reader(edit.nodes[fused.last])
     if addition is None or addition.op not in _ADDITIONS:
         return None
     others = [str(name) for name in addition.input if name != fused.last]

@@ -1,4 +1,4 @@
-"""Write oneDNN's fused 8-bit operations in the place of convolutions."""
+"""Write oneDNN's fused 8-bit operations in the place of layers."""
 
 from __future__ import annotations
 
@@ -8,40 +8,61 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from converters.graph_edits import Edit, attribute
-from converters.int8.fusing import Fused
+from converters.graph_edits import Edit
+from converters.int8 import operations
+from converters.int8.fusing import Fused, can_multiply
+from converters.int8.operations import EightBits
 from converters.int8.ranges import Range
+
+# weights in 8 bits, and the factors that turn them back
+Quantized = tuple[Any, Any]
 
 
 class Writer:
-    """All 8-bit operations of one graph, which hand their results on in 8 bits wherever the next one takes them.
+    """All 8-bit operations of one graph, which hand their results on in 8 bits wherever the next one takes them."""
 
-    An 8-bit tensor is three outputs: the values and the range that they span.
-    """
+    def __init__(
+        self, edit: Edit, fused: list[Fused], ranges: Mapping[str, Range], weights: dict[str, Quantized]
+    ) -> None:
+        """Nothing is written yet.
 
-    def __init__(self, edit: Edit, fused: list[Fused], ranges: Mapping[str, Range]) -> None:
-        """Nothing is written yet."""
-        self._edit, self._ranges = edit, ranges
+        Args:
+            weights: of layers that were written before, in another graph of the same layers; new ones are added.
+        """
+        self._edit, self._ranges, self._weights = edit, ranges, weights
         self._fused = {each.last: each for each in fused}
         self._suffix = edit.free_suffix("int8")
-        self._written: dict[str, str] = {}
+        self._written: dict[str, EightBits] = {}
+        # those that hand on floats, as somebody reads them so; no rounding is then lost between
+        self._wide = {each.last for each in fused if self._is_wide(each)}
 
     def write(self) -> None:
-        """Replace every convolution, and widen its result for those who read it as floats."""
+        """Replace every layer, and widen its result for those who read it as floats."""
         for fused in self._fused.values():
-            self._convolution(fused)
+            if fused.last not in self._wide:
+                self._eight_bits(fused.last)
         for fused in self._fused.values():
-            stored = self._name(fused.last)
-            inputs = [stored, f"{stored}:1", f"{stored}:2"]
-            self._edit.replace(fused.last, "Dequantize", inputs, T=self.type_of(fused.last), mode="SCALED")
+            if fused.last in self._wide:
+                self._widely(fused)
+            else:
+                stored = self._eight_bits(fused.last)
+                self._edit.replace(fused.last, "Dequantize", stored.outputs, T=stored.kind, mode="SCALED")
 
-    def type_of(self, tensor: str) -> Any:
+    def _is_wide(self, fused: Fused) -> bool:
+        if fused.activation or not fused.is_product or not can_multiply():
+            return False
+        if fused.layer.node.op == "Conv2D" and None in self._edit.shape(fused.last)[1:]:
+            return False  # the product's rows would not fold back into a picture
+        reading = sum(1 for each in self._fused.values() for read in (each.source, each.summand) if read == fused.last)
+        return reading < len(self._edit.readers[fused.last]) or fused.last in self._edit.ends
+
+    def _type_of(self, tensor: str) -> Any:
         """Unsigned where no value is negative, which takes half as wide steps."""
-        if tensor in self._fused:
+        if tensor in self._fused and tensor not in self._wide:
             return tf.quint8 if self._fused[tensor].activation else tf.qint8
         passed = self._passed_through(tensor)
         if passed:
-            return self.type_of(passed[0])
+            return self._type_of(passed[0])
         return tf.quint8 if self._ranges[tensor].low >= 0 else tf.qint8
 
     def _name(self, tensor: str) -> str:
@@ -49,75 +70,74 @@ class Writer:
 
     def _passed_through(self, tensor: str) -> list[str]:
         """What a pool or a concatenation reads, where all of that is there in 8 bits of one type."""
-        return passed_through(self._edit, tensor, self._fused)
+        node = self._edit.nodes.get(tensor)
+        if node is None or node.op not in operations.CARRYING:
+            return []
+        read = [str(name) for name in (node.input[:-1] if node.op == "ConcatV2" else node.input[:1])]
+        narrow = self._fused.keys() - self._wide
+        signs = {self._fused[name].activation is None if name in narrow else None for name in read}
+        return read if len(signs) == 1 and None not in signs else []
 
-    def _eight_bits(self, tensor: str) -> str:
-        """The 8-bit form of a tensor, written now if nothing computes it."""
-        if tensor in self._fused:
-            return self._name(tensor)
+    def _eight_bits(self, tensor: str) -> EightBits:
+        """The 8-bit form of a tensor, written now if it is not there yet."""
         if tensor not in self._written:
-            passed = [self._eight_bits(each) for each in self._passed_through(tensor)]
-            self._written[tensor] = self._carried(tensor, passed) if passed else self._quantized(tensor)
+            self._written[tensor] = self._made(tensor)
         return self._written[tensor]
 
-    def _quantized(self, tensor: str) -> str:
-        name, kind, largest = self._name(tensor), self.type_of(tensor), self._ranges[tensor].largest
-        inputs = [tensor, *self._range(name, 0.0 if kind == tf.quint8 else -largest, largest)]
-        return self._edit.add("QuantizeV2", name, inputs, T=kind, mode="SCALED", round_mode="HALF_TO_EVEN")
+    def _made(self, tensor: str) -> EightBits:
+        name = self._name(tensor)
+        if tensor in self._fused and tensor not in self._wide:
+            return self._narrowly(self._fused[tensor])
+        passed = self._passed_through(tensor)
+        if passed:
+            return operations.carried(self._edit, name, tensor, [self._eight_bits(each) for each in passed])
+        kind, largest = self._type_of(tensor), self._ranges[tensor].largest
+        return operations.quantized(self._edit, name, tensor, kind, largest)
 
-    def _carried(self, tensor: str, passed: list[str]) -> str:
-        node, name, kind = self._edit.nodes[tensor], self._name(tensor), self.type_of(tensor)
-        low, high = ([f"{each}:{output}" for each in passed] for output in (1, 2))
-        if node.op == "MaxPool":
-            like = {key: node.attr[key] for key in ("ksize", "strides", "padding")}
-            return self._edit.add("QuantizedMaxPool", name, [*passed, *low, *high], T=kind, **like)
-        inputs = [*passed, node.input[len(passed)], *low, *high]
-        return self._edit.add("QuantizedConcatV2", name, inputs, T=kind, N=len(passed), Tidx=node.attr["Tidx"])
+    def _narrowly(self, fused: Fused) -> EightBits:
+        """A layer whose result stays in 8 bits."""
+        name, source, kind = self._name(fused.last), self._eight_bits(fused.source), self._type_of(fused.last)
+        constants = self._constants(name, fused)
+        if fused.layer.node.op == "MatMul":
+            return operations.product(self._edit, name, fused, source, constants, kind, self._span(fused))
+        if fused.depthwise:
+            return operations.depthwise(self._edit, name, fused, source, constants, kind, self._span(fused))
+        summand = self._eight_bits(fused.summand) if fused.summand else None
+        return operations.convolution(self._edit, name, fused, source, constants, kind, self._span(fused), summand)
 
-    def _range(self, name: str, low: float, high: float) -> list[str]:
-        ends = {"low": low, "high": high}
-        return [self._edit.add_constant(f"{name}/{end}", np.float32(value)) for end, value in ends.items()]
-
-    def _convolution(self, fused: Fused) -> None:
+    def _widely(self, fused: Fused) -> None:
+        """A layer that gives floats, under the name by which they are read."""
         name, source = self._name(fused.last), self._eight_bits(fused.source)
-        weights, bias, spans = self._constants(name, fused)
-        inputs = [source, weights, bias, f"{source}:1", f"{source}:2", *spans, *self._range(name, *self._span(fused))]
-        types = {"Tinput": self.type_of(fused.source), "Tfilter": tf.qint8, "Tbias": tf.float32}
-        if fused.summand:
-            summand = self._eight_bits(fused.summand)
-            inputs += [summand, f"{summand}:1", f"{summand}:2"]
-            types["Tsummand"] = self.type_of(fused.summand)
-        node = fused.layer.node
-        like = {key: node.attr[key] for key in ("strides", "padding")}
-        dilations = attribute(node, "dilations", [1, 1, 1, 1])
-        kind = self.type_of(fused.last)
-        self._edit.add(self._operation(fused), name, inputs, **types, **like, dilations=dilations, out_type=kind)
-
-    def _operation(self, fused: Fused) -> str:
-        start = "QuantizedDepthwiseConv2DWithBias" if fused.depthwise else "QuantizedConv2DWithBias"
-        if fused.summand:
-            sign = "Signed" if self.type_of(fused.summand) == tf.qint8 else ""
-            return f"{start}{sign}SumAndReluAndRequantize"
-        return f"{start}And{'ReluAnd' if fused.activation else ''}Requantize"
+        floats = operations.wide_product(self._edit, name, fused, source, self._constants(name, fused))
+        if fused.layer.node.op == "MatMul":
+            self._edit.replace(fused.last, "Identity", [floats], T=tf.float32)
+            return
+        sizes = self._edit.shape(fused.last).as_list()[1:]
+        shape = self._edit.add_constant(f"{name}/shape", np.array([-1, *sizes], np.int32))
+        self._edit.replace(fused.last, "Reshape", [floats, shape], T=tf.float32, Tshape=tf.int32)
 
     def _span(self, fused: Fused) -> tuple[float, float]:
         largest = self._ranges[fused.last].largest
-        if fused.summand and self.type_of(fused.summand) == tf.qint8:
+        if fused.summand and self._type_of(fused.summand) == tf.qint8:
             return 0.0, 2 * largest  # oneDNN adds to signed values in place, and cuts off at 127 of 255 steps
         if fused.activation == "Relu6":
             return 0.0, min(largest, 6.0)
         return (0.0 if fused.activation else -largest), largest
 
-    def _constants(self, name: str, fused: Fused) -> tuple[str, str, list[str]]:
+    def _constants(self, name: str, fused: Fused) -> list[str]:
         """Weights in 8 bits, the bias, and the range of each channel's weights."""
         layer, values = fused.layer, self._edit.constant(fused.layer.weights)
-        stored, scales = layer.quantized(values)
+        if layer.node.name not in self._weights:
+            self._weights[layer.node.name] = layer.quantized(values)
+        stored, scales = self._weights[layer.node.name]
         largest = scales.reshape(-1) * np.float32(127)
+        bias = (self._bias(fused) - self._offset(fused, stored * scales - values)).astype(np.float32)
+        if fused.is_product and (fused.last in self._wide or layer.node.op == "MatMul"):
+            stored = stored.reshape(layer.shape[-2:])
+            stored = stored.T if layer.transposed else stored
+        kept = {"bias": bias, "smallest": -largest, "largest": largest}
         weights = self._edit.add_constant(f"{name}/weights", stored, tf.qint8)
-        off = self._offset(fused, stored * scales - values)
-        bias = self._edit.add_constant(f"{name}/bias", (self._bias(fused) - off).astype(np.float32))
-        spans = {"smallest": -largest, "largest": largest}
-        return weights, bias, [self._edit.add_constant(f"{name}/{key}", value) for key, value in spans.items()]
+        return [weights, *(self._edit.add_constant(f"{name}/{key}", value) for key, value in kept.items())]
 
     def _bias(self, fused: Fused) -> Any:
         return 0.0 if fused.bias is None else self._edit.constant(fused.bias)
@@ -125,15 +145,7 @@ class Writer:
     def _offset(self, fused: Fused, errors: Any) -> Any:
         """How far the rounding of the weights moves each channel on average, which the bias can take back."""
         means = self._ranges[fused.source].means
+        if fused.layer.node.op == "MatMul":
+            return means @ (errors.T if fused.layer.transposed else errors)
         subscripts = "hwcm,c->cm" if fused.depthwise else "hwio,i->o"
         return np.einsum(subscripts, errors, means).reshape(-1)
-
-
-def passed_through(edit: Edit, tensor: str, fused: Mapping[str, Fused]) -> list[str]:
-    """What a pool or concatenation reads, where all of it comes from 8-bit operations of one type."""
-    node = edit.nodes.get(tensor)
-    if node is None or node.op not in ("MaxPool", "ConcatV2"):
-        return []
-    read = [str(name) for name in (node.input[:1] if node.op == "MaxPool" else node.input[:-1])]
-    signs = {fused[name].activation is None if name in fused else None for name in read}
-    return read if len(signs) == 1 and None not in signs else []

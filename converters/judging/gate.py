@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 from converters import graphs, pipeline
 from converters.int8 import sensitivity
+from converters.int8.sensitivity import Suspect
 from converters.judging.held_out import NotJudged
 from converters.judging.judge import Judge, Score
 from converters.judging.search import fewest
@@ -39,6 +41,9 @@ class Passed:
 
 
 SILENT: Final = Teller()
+
+# of the arithmetic; with more of it in floats a version is no longer worth its name
+_MOST: Final = 0.5
 
 
 @dataclass
@@ -76,7 +81,7 @@ class Gate:
         score = judging.score(self.target)
         self._tried[0] = (score, steps)
         self.teller.say(f"all layers in 8 bits: {score.words}")
-        order: list[str] = [] if score.met else self._order()
+        order: list[Suspect] = [] if score.met else self._order()
         count = 0 if score.met else self._search(judging, order)
         return self._taken(judging, order, count)
 
@@ -91,53 +96,61 @@ class Gate:
         place = self._place
         return pipeline.after(place, self.steps[place - 1], self.target) if place else self.source
 
-    def _order(self) -> list[str]:
-        """The layers in the order in which they go back to float."""
+    def _order(self) -> list[Suspect]:
+        """The layers in the order in which they go back to float; none where the pass knows no layers."""
+        if self.steps[self._place].name != quantization.NAME:
+            return []
         params = dict(self.steps[self._place].params)
         kept = quantization.names(params.pop("keep_float", ""))
         calibrated = quantization.load(graphs.read(self._before), **params)
         found = sensitivity.most_damaging(
             calibrated, sorted(kept), lambda done, all_: self.teller.now(f"measuring layer {done + 1} of {all_}")
         )
-        self.teller.say(f"the damage of {len(found)} layers is measured; most of it: {', '.join(found[:3])}")
+        worst = ", ".join(each.name for each in found[:3])
+        self.teller.say(f"the damage of {len(found)} layers is measured; most of it: {worst}")
         return found
 
-    def _search(self, judge: Judge, order: list[str]) -> int:
-        """How many layers go back to float; BuildError where half of them would not do."""
+    def _search(self, judge: Judge, order: list[Suspect]) -> int:
+        """How many layers go back to float; BuildError where half of the arithmetic would not do."""
 
         def passes(count: int) -> bool:
             self.teller.now(f"{count} of {len(order)} layers float")
             score, _ = self._tried[count] = self._attempt(judge, order[:count], self._folder(count))
-            self.teller.say(f"{count} of {len(order)} layers float: {score.words}")
+            part = sum(each.share for each in order[:count])
+            self.teller.say(f"{count} of {len(order)} layers float, {part:.0%} of the arithmetic: {score.words}")
             return score.met
 
-        # with more in floats it is no longer worth its name
-        count = fewest(len(order) // 2, passes)
+        shares = accumulate(each.share for each in order)
+        count = fewest(sum(1 for share in shares if share <= _MOST), passes)
         if count is not None:
             return count
         best = max(self._tried, key=lambda each: (self._tried[each][0].value, -each))
         if not self.below_goal:
+            tried = f" even with half of it in floats; best reached, with {best} of {len(order)} layers float"
             raise BuildError(
-                f"8-bit arithmetic misses the accuracy goal even with half of the layers float; best reached, with "
-                f"{best} of {len(order)} float: {self._tried[best][0].words}; nothing was published; calibrate with "
-                "more pictures, set another goal in models.yaml, or publish it all the same with --below-goal"
+                f"8-bit arithmetic misses the accuracy goal{tried if order else ''}: {self._tried[best][0].words}; "
+                "nothing was published; calibrate with more pictures, set another goal in models.yaml, "
+                "or publish it with --below-goal"
             )
         return best
 
     def _folder(self, count: int) -> Path:
         return self.target.with_name(f"{count}-float") / self.target.name
 
-    def _attempt(self, judge: Judge, kept: Sequence[str], target: Path) -> tuple[Score, Records]:
+    def _attempt(self, judge: Judge, kept: Sequence[Suspect], target: Path) -> tuple[Score, Records]:
         """The version with some more layers float."""
         place = self._place
         step = self.steps[place]
         declared = step.params.get("keep_float", "")
-        changed = replace(step, params={**step.params, "keep_float": ",".join([*filter(None, [declared]), *kept])})
+        changed = replace(
+            step,
+            params={**step.params, "keep_float": ",".join([*filter(None, [declared]), *(each.name for each in kept)])},
+        )
         target.parent.mkdir()
         steps = pipeline.run([changed, *self.steps[place + 1 :]], self._before, target, lambda *_: None)
         return judge.score(target), (*self._tried[0][1][:place], *steps)
 
-    def _taken(self, judge: Judge, order: list[str], count: int) -> Passed:
+    def _taken(self, judge: Judge, order: list[Suspect], count: int) -> Passed:
         if count:
             shutil.rmtree(self.target)
             self._folder(count).rename(self.target)
@@ -150,7 +163,7 @@ class Gate:
             goal=str(judge.goal),
             met=score.met,
             words=score.words,
-            float_layers=tuple(order[:count]),
+            float_layers=tuple(each.name for each in order[:count]),
             tried=tuple(Attempt(float_layers=each, value=score.value) for each, (score, _) in self._tried.items()),
         )
         return Passed(steps, accuracy)

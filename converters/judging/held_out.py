@@ -16,6 +16,7 @@ from model_config.models import Model
 
 # more make a verdict little surer and a search much longer
 _MOST: Final = 300
+_MANY: Final = 100
 
 
 class NotJudged(SuiteError):
@@ -83,14 +84,21 @@ def _share(model: Model) -> Unlabelled:
     data = calibration.locate(declared.path, declared.pictures, declared.pixels, hold_out=True)
     if not data.every:
         raise NotJudged(f"{len(data)} calibration examples are too few to hold some out; name pictures with --data")
-    words = f"{len(data) // data.every} of {len(data)} calibration examples, held out"
-    return Unlabelled(data.held_out(), words)
+    count = len(data) // data.every
+    return _unlabelled(data.held_out(), count, f"{count} of {len(data)} calibration examples, held out")
 
 
 def _declared(model: Model, folder: Path) -> Unlabelled:
     found = calibration.locate(folder, _MOST, _pixels(model))
     files = _unseen(found.files, model)
-    return Unlabelled(replace(found, files=tuple(files)), f"{len(files)} pictures of {folder}")
+    return _unlabelled(replace(found, files=tuple(files)), len(files), f"{len(files)} pictures of {folder}")
+
+
+def _unlabelled(data: calibration.Calibration, count: int, words: str) -> Unlabelled:
+    """Few pictures come in several views, as a share of a handful tells little."""
+    if count >= _MANY or not data.is_pictures:
+        return Unlabelled(data, words)
+    return Unlabelled(replace(data, views=True), f"{words}, each in {calibration.VIEWS} views")
 
 
 def _labelled(model: Model, folder: Path) -> Labelled:

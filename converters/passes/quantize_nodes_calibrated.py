@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from converters.calibration import locate
 from converters.graph_edits import Edit
@@ -12,8 +13,10 @@ from converters.layers import layers
 from converters.registry import on_graphs, register
 from model_config.errors import BuildError, UnknownName, near_miss
 
+NAME: Final = "quantize_nodes_calibrated"
 
-@register("quantize_nodes_calibrated")
+
+@register(NAME)
 @on_graphs
 def quantize_nodes_calibrated(
     graph: Graph,
@@ -21,7 +24,7 @@ def quantize_nodes_calibrated(
     calibration: str = "",
     pictures: str = "100",
     pixels: str = "0,255",
-    percentile: str = "100",
+    percentile: str = "",
     keep_float: str = "",
     hold_out: str = "no",
 ) -> Graph:
@@ -32,7 +35,8 @@ def quantize_nodes_calibrated(
         calibration: a folder of pictures, or arrays as the graph takes them.
         pictures: how many of them to use.
         pixels: what the darkest and the brightest pixel become where the graph takes floats, such as ``-1,1``.
-        percentile: how many of a tensor's values the range has to hold; 100 for the smallest to the largest.
+        percentile: how many of a tensor's values the range has to hold, 100 for the smallest to the largest;
+            without one, as many as give the least error.
         keep_float: names of convolutions to leave alone, separated by commas.
         hold_out: ``yes`` does not learn from every fourth example, by which the result can then be judged.
     """
@@ -48,7 +52,7 @@ def load(graph: Graph, calibration: str, pictures: str, pixels: str, percentile:
         raise BuildError("8-bit arithmetic needs calibration data; name a folder of pictures with --calibration")
     darkest, brightest = (float(value) for value in pixels.split(","))
     data = locate(Path(calibration), int(pictures), (darkest, brightest), hold_out == "yes")
-    return Calibrated(graph, data, float(percentile))
+    return Calibrated(graph, data, float(percentile) if percentile else None)
 
 
 def names(keep_float: str) -> set[str]:
