@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from converters import calibration, graphs, pipeline, recipes, registry, sources
+from converters import calibration, graphs, pipeline, recipes, registry, sessions, sources
 from converters.checking import checks, verify
 from model_config import base_path, manifest
 from model_config.errors import BuildError
@@ -128,9 +128,9 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report, ask: checks.Ask) ->
     loaded, servable = draft / _SOURCE, draft / RESULT
     plan.source.load(loaded, whole=plan.recipe.keeps_all)
     _make_writable(loaded)
-    graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
+    sessions.require_loadable(loaded)  # before the passes, which would only fail in stranger words
     steps = pipeline.run(plan.steps, loaded, servable, report)
-    key = graphs.signature_def(graphs.meta_graph(loaded), plan.source.signature)[0]
+    key = graphs.signature_def(graphs.meta_graph(loaded, outline=True), plan.source.signature)[0]
     _require_signature(loaded, servable, key)
     converted = time.perf_counter()
     found = checks.check(servable, loaded, key, plan.model, ask)

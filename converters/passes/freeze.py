@@ -25,7 +25,7 @@ _TABLES = {"HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2",
 @register("freeze")
 def freeze(source: Path, target: Path) -> None:
     """Turn variables into constants and inline functions; the default signature stays."""
-    meta = graphs.meta_graph(source)
+    meta = graphs.meta_graph(source, outline=True)
     plain = not meta.HasField("object_graph_def") and not _operation_types(meta.graph_def) & _VARIABLES
     _require_no_tables(meta)
     frozen = graphs.read if plain else _frozen_functions if meta.HasField("object_graph_def") else _frozen_session
@@ -49,7 +49,7 @@ def _operation_types(graph_def: Any) -> set[str]:
 
 def _frozen_session(source: Path) -> graphs.Graph:
     """A model of TensorFlow 1, whose tensors keep their names."""
-    key, signature = graphs.signature_def(graphs.meta_graph(source))
+    key, signature = graphs.signature_def(graphs.meta_graph(source, outline=True))
     ends = [graphs.node_name(info.name) for side in (signature.inputs, signature.outputs) for info in side.values()]
     with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session, quiet():
         tf.compat.v1.saved_model.load(session, [graphs.SERVING_TAG], str(source))
@@ -61,7 +61,7 @@ def _frozen_session(source: Path) -> graphs.Graph:
 
 def _frozen_functions(source: Path) -> graphs.Graph:
     """A model of TensorFlow 2, whose signature is a function."""
-    key, declared = graphs.signature_def(graphs.meta_graph(source))
+    key, declared = graphs.signature_def(graphs.meta_graph(source, outline=True))
     loaded = tf.saved_model.load(str(source))  # held, as its variables end with it
     with quiet():
         frozen = convert_variables_to_constants_v2(loaded.signatures[key])

@@ -9,6 +9,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.python.util._pywrap_transform_graph import TransformGraphWithStringInputs
 
 from converters.graphs import Graph, node_name
+from converters.hidden_weights import hidden, restored
 from converters.registry import Pass, on_graphs, register
 from model_config.errors import BuildError
 
@@ -31,6 +32,19 @@ TRANSFORMS: Final = MappingProxyType(
 )
 
 
+# those that could be done without looking at weights
+_BLIND: Final = frozenset(
+    {
+        "fold_constants",
+        "merge_duplicate_nodes",
+        "remove_control_dependencies",
+        "remove_device",
+        "sort_by_execution_order",
+        "strip_unused_nodes",
+    }
+)
+
+
 def _transform(name: str) -> Pass:
     def apply(graph: Graph, **arguments: str) -> Graph:
         return _run(name, graph, arguments)
@@ -43,16 +57,17 @@ def _run(name: str, graph: Graph, arguments: dict[str, str]) -> Graph:
     """Source of the arguments: the tool's README in TensorFlow 1.15, tensorflow/tools/graph_transforms."""
     inputs, outputs = (",".join(map(node_name, side)) for side in (graph.input_tensors, graph.output_tensors))
     call = f"{name}({', '.join(f'{key}={value}' for key, value in arguments.items())})"
+    given = hidden(graph.graph_def) if name in _BLIND else graph.graph_def
     try:
         done = TransformGraphWithStringInputs(
-            graph.graph_def.SerializeToString(), inputs.encode(), outputs.encode(), call.encode()
+            given.SerializeToString(), inputs.encode(), outputs.encode(), call.encode()
         )
     except Exception as error:  # the binding raises whatever class the C++ status maps to
         raise BuildError(f"TensorFlow's graph transform {call} failed: {error}") from error
     graph_def = GraphDef.FromString(done)
     # the tool forgets which TensorFlow wrote the graph, and that decides how it is read
     graph_def.versions.CopyFrom(graph.graph_def.versions)
-    return graph.with_graph(graph_def)
+    return graph.with_graph(restored(graph_def, graph.graph_def) if name in _BLIND else graph_def)
 
 
 for _name in TRANSFORMS:

@@ -26,7 +26,7 @@ def files(path: Path) -> Iterator[tuple[str, Path]]:
 
 def _load(source: Source, target: Path) -> None:
     tags = source.tags or (graphs.SERVING_TAG,)
-    meta = graphs.meta_graph(source.path, tags)
+    meta = graphs.meta_graph(source.path, tags, outline=True)
     graphs.signature_def(meta, source.signature)  # refuse what no server could serve
     operations.require_known(meta.graph_def, source.path)
     shutil.copytree(source.path, target)
@@ -40,7 +40,7 @@ def _look(source: Source) -> Contents:
 
 def look(folder: Path, tags: tuple[str, ...] = ()) -> Contents:
     """What a SavedModel folder holds."""
-    meta = graphs.meta_graph(folder, tags or (graphs.SERVING_TAG,))
+    meta = graphs.meta_graph(folder, tags or (graphs.SERVING_TAG,), outline=True)
     shown = {key: value for key, value in meta.signature_def.items() if key != graphs.INIT_OP}
     return Contents(meta.graph_def, shown, stored(folder / "variables" / "variables"))
 
