@@ -42,8 +42,7 @@ def restored(light: Any, graph_def: Any) -> Any:
 
 
 def _only_read_with_inputs(graph_def: Any) -> set[str]:
-    sources = [node.name for node in graph_def.node if not node.input and node.op != "Const"]
-    varying = rewiring.descendants(graph_def, sources)
+    varying = rewiring.varying(graph_def)
     readers: dict[str, list[str]] = defaultdict(list)
     for node in graph_def.node:
         for name in node.input:
