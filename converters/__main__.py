@@ -26,6 +26,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 # a GPU's memory is for the process that tries the servable too
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+# otherwise oneDNN keeps what a session has used for the next one, and there it stays
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
 
 @click.group(cls=Commands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,40 +34,35 @@ def session(folder: Path, *, large: int = LARGE) -> Iterator[Any]:
     with tf.Graph().as_default(), tf.compat.v1.Session() as opened:
         try:
             with quiet():
-                held = _load(opened, folder, large)
+                _load(opened, folder, large)
         except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
             raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
-        try:
-            yield opened
-        finally:  # the session itself goes when Python comes to it
-            opened.run([tf.raw_ops.DestroyResourceOp(resource=handle) for handle in held])
+        yield opened
 
 
 def require_loadable(folder: Path) -> None:
     """Load a SavedModel as a server does; BadSource when that fails."""
     with session(folder):
         pass
+    gc.collect()  # a session and its graph hold each other, and the memory of both
 
 
-def _load(opened: Any, folder: Path, large: int) -> list[Any]:
-    """Handles of the variables that hold large weights."""
+def _load(opened: Any, folder: Path, large: int) -> None:
     outlined = Outlined.of(folder, large)
     if outlined is None:
         tf.compat.v1.saved_model.load(opened, [graphs.SERVING_TAG], str(folder))
-        return []
-    held = {name: _held(opened, outlined.value(name)) for name in outlined.weights}
+        return
+    weights = {f"{name}:0": _held(opened, outlined.value(name)) for name in outlined.weights}
     with TemporaryDirectory() as scratch:
         outlined.write(Path(scratch))
-        read = {f"{name}:0": tf.raw_ops.ReadVariableOp(resource=each[0], dtype=each[1]) for name, each in held.items()}
-        tf.compat.v1.saved_model.load(opened, [graphs.SERVING_TAG], scratch, input_map=read)
-    return [handle for handle, _ in held.values()]
+        tf.compat.v1.saved_model.load(opened, [graphs.SERVING_TAG], scratch, input_map=weights)
 
 
-def _held(opened: Any, value: Any) -> tuple[Any, Any]:
-    """A variable with that value, and its type."""
+def _held(opened: Any, value: Any) -> Any:
+    """A variable with that value, as it is read."""
     dtype = tf.as_dtype(value.dtype)
     name = f"weight_{len(opened.graph.get_operations())}"
     handle = tf.raw_ops.VarHandleOp(dtype=dtype, shape=value.shape, shared_name=name, name=name)
     given = tf.compat.v1.placeholder(dtype, value.shape)
     opened.run(tf.raw_ops.AssignVariableOp(resource=handle, value=given), {given: value})
-    return handle, dtype
+    return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
