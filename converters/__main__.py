@@ -63,12 +63,16 @@ def list_(as_json: bool) -> None:
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @source_options.choices
+@click.option("--tensorboard", type=click.Path(path_type=Path), help="Write the graph there, for tensorboard --logdir.")
 @options.as_json
-def inspect(path: Path, as_json: bool, **choices: Any) -> None:
-    """Show what PATH holds: signatures, or candidate inputs and outputs, its operations and its weights."""
+def inspect(path: Path, tensorboard: Path | None, as_json: bool, **choices: Any) -> None:
+    """Show what PATH holds: signatures or candidate inputs and outputs, operations, weights, arithmetic.
+
+    Beside them, what TF-TRT would leave to TensorFlow, and why.
+    """
     from converters import inspect as look
 
-    found = look.inspect(path, **source_options.given(choices))
+    found = look.inspect(path, tensorboard=tensorboard, **source_options.given(choices))
     if as_json:
         print_json(found)
         return
@@ -77,6 +81,9 @@ def inspect(path: Path, as_json: bool, **choices: Any) -> None:
     print_table("operations", ("operation", "count"), [(op, f"{n:,}") for op, n in found["operations"].items()])
     weights = [(dtype, f"{size:,}") for dtype, size in found["bytes_by_dtype"].items()]
     print_table(f"{found['parameters']:,} parameters", ("type", "bytes"), weights)
+    print_table(*look.arithmetic(found))
+    if found["outside_tensorrt"]:
+        print_table("outside of TensorRT", ("operations", "why"), look.outside_tensorrt(found), left=2)
 
 
 @main.command()

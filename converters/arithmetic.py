@@ -86,7 +86,7 @@ def count(graph_def: Any, shapes: Shapes, batch: int = 1) -> Arithmetic:
     Raises:
         BadSource: TensorFlow cannot load the graph.
     """
-    graph = array_shapes.imported(_inlined(_prepared(graph_def, shapes)))
+    graph = shaped(graph_def, shapes)
     found: dict[str, int] = {}
     unknown = []
     ruled = [(each, rule) for each in graph.get_operations() if (rule := _rule(each.type)) is not None]
@@ -98,6 +98,11 @@ def count(graph_def: Any, shapes: Shapes, batch: int = 1) -> Arithmetic:
                 unknown.append(operation.name)
     types = {name: graph.get_operation_by_name(name).type for name in found}
     return Arithmetic(found, types, tuple(unknown))
+
+
+def shaped(graph_def: Any, shapes: Shapes) -> Any:
+    """The graph as TensorFlow takes it, its functions in the place of their calls, with shapes as far as they tell."""
+    return array_shapes.imported(_inlined(_prepared(graph_def, shapes)))
 
 
 def _prepared(graph_def: Any, shapes: Shapes) -> Any:

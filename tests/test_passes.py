@@ -13,8 +13,21 @@ from converters.sources import Source
 from model_config.errors import BuildError, UnknownName
 
 # what a pass needs to be told, and what it claims to be gone afterwards
-ARGUMENTS = {"remove_nodes": {"op": "Identity"}, "fold_constants": {"ignore_errors": "true"}}
-REMOVES = {"freeze": {"VarHandleOp", "ReadVariableOp"}}
+ARGUMENTS = {
+    "fold_constants": {"ignore_errors": "true"},
+    "insert_logging": {"op": "Relu"},
+    "remove_attribute": {"attribute_name": "_class"},
+    "remove_nodes": {"op": "Identity"},
+    "rename_attribute": {"old_attribute_name": "_class", "new_attribute_name": "_wish"},
+    "rename_node": {"old_node_name": "absent", "new_node_name": "renamed"},
+    "rename_op": {"old_op_name": "Relu", "new_op_name": "Relu6"},
+    "set_device": {"device": "/cpu:0"},
+}
+REMOVES = {
+    "freeze": {"VarHandleOp", "ReadVariableOp"},
+    "backport_concatv2": {"ConcatV2"},
+    "rename_op": {"Relu"},
+}
 # how far answers may move: 8-bit weights cost a little, everything else nothing but rounding
 TOLERANCES = {
     "quantize_nodes": 0.1,
@@ -25,7 +38,7 @@ TOLERANCES = {
 }
 # what has to have been there before, and what cannot be run on its own result
 AFTER = {"quantize_nodes": "quantize_weights"}
-ONCE = {"quantize_nodes"}
+ONCE = {"insert_logging", "quantize_nodes"}
 CALIBRATED = {"quantize_nodes_calibrated"}
 ON_ANY_MODEL = {"copy", "freeze"}
 
@@ -55,6 +68,9 @@ def cases():
 
 def apply(name, source, target, calibration=None):
     data = {"calibration": str(calibration)} if name in CALIBRATED else {}
+    if name == "freeze_requantization_ranges":
+        data["min_max_log_file"] = str(target.with_suffix(".log"))
+        target.with_suffix(".log").write_text(";absent__print__;__requant_min_max:[-1.5][2.5]\n")
     registry.find(name)(source, target, **ARGUMENTS.get(name, {}), **data)
     return target
 
@@ -118,6 +134,23 @@ def test_two_passes_of_one_name_are_a_defect():
 def test_what_the_tool_refuses_is_named(sources, tmp_path):
     with pytest.raises(BuildError, match=r"graph transform remove_nodes\(\) failed"):
         registry.find("remove_nodes")(sources["frozen"], tmp_path / "out")
+
+
+def test_ranges_that_were_logged_can_be_frozen(sources, pictures, tmp_path, capfd):
+    """The tool's own way to ranges that are known before a request."""
+    shown, log = {"op": "RequantizationRange", "show_name": "true", "message": "__requant_min_max:"}, tmp_path / "log"
+    folder = sources["frozen"]
+    for name, arguments in (("quantize_weights", {}), ("quantize_nodes", {}), ("insert_logging", shown)):
+        registry.find(name)(folder, tmp_path / name, **arguments)
+        folder = tmp_path / name
+    answers(folder, pictures)
+    log.write_text(capfd.readouterr().err)
+    registry.find("freeze_requantization_ranges")(
+        tmp_path / "quantize_nodes", tmp_path / "frozen", min_max_log_file=log
+    )
+
+    assert "RequantizationRange" in operation_types(tmp_path / "quantize_nodes")
+    assert "RequantizationRange" not in operation_types(tmp_path / "frozen")
 
 
 def test_folding_takes_the_batch_norm_into_the_weights(sources, tmp_path):

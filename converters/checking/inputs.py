@@ -59,7 +59,7 @@ class _Content:
     real: bool = False
 
     def array(self, name: str, tensor: Tensor, batch_size: int) -> Array:
-        shape = _shape(tensor, batch_size)
+        shape = full_shape(tensor, batch_size)
         if tensor.dtype == "string":
             return self._strings(name, shape)
         if tensor.dtype == "uint8" and self.files and len(shape) in (3, 4) and shape[-1] == 3:
@@ -88,7 +88,7 @@ def _is_one_picture(tensor: Tensor) -> bool:
     return len(sizes) == 3 and sizes[:2] == (None, None) and sizes[2] in (1, 3, 4)
 
 
-def _shape(tensor: Tensor, batch_size: int) -> tuple[int, ...]:
+def full_shape(tensor: Tensor, batch_size: int) -> tuple[int, ...]:
     """Sizes for all that the signature leaves open."""
     if tensor.shape is None:  # what most models take that do not say
         return (batch_size,) if tensor.dtype == "string" else (batch_size, _SIDE, _SIDE, 3)
