@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from converters.build import Built
-    from model_config.manifest import StepRecord
+    from model_config.manifest import Manifest, StepRecord
 
 # TensorFlow's start-up remarks would bury our own; its errors reach us as exceptions
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -206,7 +205,7 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
                 str(r["version"]),
                 str(r["recipe"]),
                 "built" if r["fresh"] else "unchanged",
-                _largest(each.manifest.differences),
+                _largest(each.manifest),
                 f"{r['size_bytes']:,}",
             )
             for r, each in zip(rows, built)
@@ -218,11 +217,13 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
                 click.echo(f"version {each.version.number}: {remark}", err=True)
 
 
-def _largest(differences: Mapping[str, float]) -> str:
+def _largest(manifest: Manifest) -> str:
+    differences, (others, detections) = manifest.differences, manifest.unmatched
     if not differences:
         return "not compared"
     name = max(differences, key=lambda output: differences[output])
-    return f"{differences[name]:.3g} in {name}" if differences[name] else "nothing"
+    words = f"{differences[name]:.3g} in {name}" if differences[name] else "nothing"
+    return f"{words}; {others:,} of {detections:,} detections are others" if others else words
 
 
 if __name__ == "__main__":

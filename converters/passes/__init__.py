@@ -11,6 +11,7 @@ from converters.passes import (
     remove_colocation,
     remove_control_inputs,
     remove_identities,
+    strip_default_attributes,
     vectorize_preprocessing,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "remove_colocation",
     "remove_control_inputs",
     "remove_identities",
+    "strip_default_attributes",
     "vectorize_preprocessing",
 ]
