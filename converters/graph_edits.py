@@ -36,7 +36,7 @@ class Edit:
             node.input[:] = [name[:-2] if name.endswith(":0") else name for name in node.input]
             for name in node.input:
                 self.readers[node_name(name)].append(node)
-        self.ends = {node_name(tensor) for tensor in graph.input_tensors + graph.output_tensors}
+        self.ends = set(graph.ends)
         self._graph = graph
 
     def only_reader(self, node: Any) -> Any | None:

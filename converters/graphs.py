@@ -14,6 +14,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, 
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from converters import messages, pieces
+from converters.set_up import INIT_OP, SetUp
 from model_config.errors import BadSource, SuiteError
 from model_config.manifest import Signature, Tensor
 
@@ -25,9 +26,6 @@ SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 # elements; what says a shape, a permutation or a size has fewer
 _LARGE = 1000
 
-# TensorFlow's own note among the signatures, which nobody can ask
-INIT_OP = "__saved_model_init_op"
-
 
 @dataclass(frozen=True)
 class Graph:
@@ -36,11 +34,13 @@ class Graph:
     Attributes:
         key: the signature's name, such as ``serving_default``.
         signature: TensorFlow's SignatureDef; its tensors are in the graph.
+        set_up: how its tables are filled, where it has some.
     """
 
     graph_def: Any
     key: str
     signature: Any
+    set_up: SetUp | None = None
 
     @property
     def input_tensors(self) -> list[str]:
@@ -51,6 +51,12 @@ class Graph:
     def output_tensors(self) -> list[str]:
         """The tensors that are fetched."""
         return sorted(info.name for info in self.signature.outputs.values())
+
+    @property
+    def ends(self) -> list[str]:
+        """The operations that are fed, fetched or run before, and so must stay under their names."""
+        run_before = [] if self.set_up is None else self.set_up.operations
+        return [*map(node_name, self.input_tensors + self.output_tensors), *run_before]
 
     def with_graph(self, graph_def: Any) -> Graph:
         """The same signature over another graph."""
@@ -213,6 +219,8 @@ def write(graph: Graph, folder: Path) -> None:
         (emptied(graph.graph_def), "node"),
     ]
     folder.mkdir()
+    if graph.set_up is not None:
+        graph.set_up.write(meta, folder)
     try:
         pieces.write(folder / SAVED_MODEL_FILES[0], around, graph.graph_def.node)
     except ValueError as error:  # protobuf's own limit
@@ -223,4 +231,4 @@ def read(folder: Path) -> Graph:
     """The graph of a SavedModel that has no variables."""
     meta = meta_graph(folder)
     key, signature = signature_def(meta)
-    return Graph(meta.graph_def, key, signature)
+    return Graph(meta.graph_def, key, signature, SetUp.of(meta, folder))

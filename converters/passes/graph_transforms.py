@@ -70,13 +70,14 @@ def _transform(name: str) -> Pass:
 
 def _run(name: str, graph: Graph, arguments: dict[str, str]) -> Graph:
     """Source of the arguments: the tool's README in TensorFlow 1.15, tensorflow/tools/graph_transforms."""
-    inputs, outputs = (",".join(map(node_name, side)) for side in (graph.input_tensors, graph.output_tensors))
+    inputs = list(map(node_name, graph.input_tensors))
+    outputs = graph.ends[len(inputs) :]
     given_arguments = ", ".join(f'{key}="{value}"' for key, value in arguments.items())
     call = f"{name}({given_arguments})"
     given = hidden(graph.graph_def) if name in _BLIND else graph.graph_def
     try:
         done = TransformGraphWithStringInputs(
-            given.SerializeToString(), inputs.encode(), outputs.encode(), call.encode()
+            given.SerializeToString(), ",".join(inputs).encode(), ",".join(outputs).encode(), call.encode()
         )
     except Exception as error:  # the binding raises whatever class the C++ status maps to
         raise BuildError(f"TensorFlow's graph transform {call} failed: {error}") from error

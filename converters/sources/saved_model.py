@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from converters import graphs
+from converters.set_up import INIT_OP
 from converters.sources import operations, signature_choice
 from converters.sources.registry import Contents, Format, register
 from converters.sources.source import Source
@@ -41,7 +42,7 @@ def _look(source: Source) -> Contents:
 def look(folder: Path, tags: tuple[str, ...] = ()) -> Contents:
     """What a SavedModel folder holds."""
     meta = graphs.meta_graph(folder, tags or (graphs.SERVING_TAG,), outline=True)
-    shown = {key: value for key, value in meta.signature_def.items() if key != graphs.INIT_OP}
+    shown = {key: value for key, value in meta.signature_def.items() if key != INIT_OP}
     return Contents(meta.graph_def, shown, stored(folder / "variables" / "variables"))
 
 
