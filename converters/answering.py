@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from converters import arithmetic, graphs, tensorrt
+from converters import arithmetic, graphs
 from converters.checking import inputs
 from converters.sources import Source, ends, rewiring
 from converters.sources.registry import Contents
+from converters.tensorrt.outside import outside
 from model_config.errors import SuiteError
 from model_config.manifest import Signature
 
@@ -22,7 +23,7 @@ def described(contents: Contents, source: Source) -> dict[str, Any]:
         signature = _signature(contents, source)
         rewiring.prune(contents.graph_def, [info.name for info in signature.outputs.values()])
         counted = _arithmetic(contents.graph_def, signature, graphs.plain(signature))
-        return {"arithmetic": counted, "outside_tensorrt": tensorrt.outside(contents.graph_def)}
+        return {"arithmetic": counted, "outside_tensorrt": outside(contents.graph_def)}
     except SuiteError as error:  # TensorFlow does not take the graph; all else can still be said
         return {"arithmetic": {"unknown": str(error)}, "outside_tensorrt": {}}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -31,9 +31,11 @@ def session(folder: Path, *, large: int = LARGE) -> Iterator[Any]:
     Raises:
         BadSource: it cannot be loaded.
     """
-    with tf.Graph().as_default(), tf.compat.v1.Session() as opened:
+    graph = tf.Graph()
+    # a session used with its own "with" would make its graph the one that the block's own operations go to
+    with closing(tf.compat.v1.Session(graph=graph)) as opened:
         try:
-            with quiet():
+            with quiet(), graph.as_default():
                 _load(opened, folder, large)
         except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
             raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error

@@ -10,8 +10,9 @@ import tensorflow as tf
 from command_line import assert_one_sentence, run
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from converters import graphs, inspect, tensorrt
+from converters import graphs, inspect
 from converters.sources import DETECTOR_OUTPUTS
+from converters.tensorrt.outside import outside
 
 
 def test_a_frozen_graphs_candidates_are_ranked_with_the_reason(frozen_graph):
@@ -98,8 +99,8 @@ def test_open_sizes_and_strings_stay_outside_of_tensorrt_and_fixed_sizes_do_not(
             x = tf.compat.v1.placeholder(tf.float32, [None, side, side, 3], name)
             tf.nn.conv2d(x, np.ones((1, 1, 3, 3), np.float32), 1, "SAME", name=f"{name}_y")
         tf.io.decode_base64(tf.compat.v1.placeholder(tf.string, [None], "words"))
-    outside = tensorrt.outside(graph.as_graph_def())
-    reasons = {op: (reason, count) for reason, types in outside.items() for op, count in types.items()}
+    left = outside(graph.as_graph_def())
+    reasons = {op: (reason, count) for reason, types in left.items() for op, count in types.items()}
 
     assert reasons["Conv2D"][1] == 1
     assert "open until a request" in reasons["Conv2D"][0]
