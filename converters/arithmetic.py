@@ -18,6 +18,7 @@ from tensorflow.python.profiler.internal import flops_registry  # noqa: F401 - i
 from tensorflow.python.util import deprecation
 
 from converters import array_shapes, graphs
+from model_config.errors import BadSource
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -163,7 +164,10 @@ def _inlined(graph_def: Any) -> Any:
     options.min_graph_nodes = -1  # small graphs too
     options.optimizers.append("function")
     options.function_optimization = RewriterConfig.AGGRESSIVE
-    return tf_optimizer.OptimizeGraph(config, meta)
+    try:
+        return tf_optimizer.OptimizeGraph(config, meta)
+    except (ValueError, tf.errors.OpError) as error:
+        raise BadSource(f"TensorFlow {tf.__version__} cannot load the graph's functions: {error}") from error
 
 
 def _rule(operation: str) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from converters import graphs, registry
+from converters import graphs, registry, sessions
 from converters.sources import Source
 from model_config.errors import BuildError, UnknownName
 
@@ -26,6 +26,7 @@ ARGUMENTS = {
 REMOVES = {
     "freeze": {"VarHandleOp", "ReadVariableOp"},
     "backport_concatv2": {"ConcatV2"},
+    "freeze_requantization_ranges": {"RequantizationRange"},
     "rename_op": {"Relu"},
 }
 # how far answers may move: 8-bit weights cost a little, everything else nothing but rounding
@@ -37,8 +38,11 @@ TOLERANCES = {
     "round_weights": 0.05,
 }
 # what has to have been there before, and what cannot be run on its own result
-AFTER = {"quantize_nodes": "quantize_weights"}
-ONCE = {"insert_logging", "quantize_nodes"}
+AFTER = {
+    "quantize_nodes": ("quantize_weights",),
+    "freeze_requantization_ranges": ("quantize_weights", "quantize_nodes"),
+}
+ONCE = {"freeze_requantization_ranges", "insert_logging", "quantize_nodes"}
 CALIBRATED = {"quantize_nodes_calibrated"}
 ON_ANY_MODEL = {"copy", "freeze"}
 
@@ -69,10 +73,20 @@ def cases():
 def apply(name, source, target, calibration=None):
     data = {"calibration": str(calibration)} if name in CALIBRATED else {}
     if name == "freeze_requantization_ranges":
-        data["min_max_log_file"] = str(target.with_suffix(".log"))
-        target.with_suffix(".log").write_text(";absent__print__;__requant_min_max:[-1.5][2.5]\n")
+        data["min_max_log_file"] = str(ranges(source, np.load(calibration), target.with_suffix(".log")))
     registry.find(name)(source, target, **ARGUMENTS.get(name, {}), **data)
     return target
+
+
+def ranges(source, pictures, log):
+    """The ranges of 8-bit values for these pictures, as insert_logging prints them."""
+    with sessions.session(source) as session:
+        (given,) = (info.name for info in graphs.signature_def(graphs.meta_graph(source))[1].inputs.values())
+        found = [each for each in session.graph.get_operations() if each.type == "RequantizationRange"]
+        values = session.run([each.outputs for each in found], {given: pictures})
+    lines = (f";{each.name}__print__;__requant_min_max:[{low}][{high}]\n" for each, (low, high) in zip(found, values))
+    log.write_text("".join(lines))
+    return log
 
 
 def fingerprint(folder):
@@ -96,8 +110,8 @@ def operation_types(folder):
 @pytest.mark.parametrize(("name", "kind"), list(cases()))
 def test_a_pass_keeps_its_contract(name, kind, sources, pictures, calibration, tmp_path):
     source = sources[kind]
-    if name in AFTER:
-        source = apply(AFTER[name], source, tmp_path / "before")
+    for earlier in AFTER.get(name, ()):
+        source = apply(earlier, source, tmp_path / earlier)
     before = fingerprint(source)
 
     once = apply(name, source, tmp_path / "once", calibration)
