@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from converters.build import Built
-    from model_config.manifest import StepRecord
+    from model_config.manifest import Manifest, StepRecord
 
 # TensorFlow's start-up remarks would bury our own; its errors reach us as exceptions
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -26,6 +26,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 # a GPU's memory is for the process that tries the servable too
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+# otherwise oneDNN keeps what a session has used for the next one, and there it stays
+os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
 
 
 @click.group(cls=Commands)
@@ -61,12 +63,16 @@ def list_(as_json: bool) -> None:
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @source_options.choices
+@click.option("--tensorboard", type=click.Path(path_type=Path), help="Write the graph there, for tensorboard --logdir.")
 @options.as_json
-def inspect(path: Path, as_json: bool, **choices: Any) -> None:
-    """Show what PATH holds: signatures, or candidate inputs and outputs, its operations and its weights."""
+def inspect(path: Path, tensorboard: Path | None, as_json: bool, **choices: Any) -> None:
+    """Show what PATH holds: signatures or candidate inputs and outputs, operations, weights, arithmetic.
+
+    Beside them, what TF-TRT would leave to TensorFlow, and why.
+    """
     from converters import inspect as look
 
-    found = look.inspect(path, **source_options.given(choices))
+    found = look.inspect(path, tensorboard=tensorboard, **source_options.given(choices))
     if as_json:
         print_json(found)
         return
@@ -75,6 +81,9 @@ def inspect(path: Path, as_json: bool, **choices: Any) -> None:
     print_table("operations", ("operation", "count"), [(op, f"{n:,}") for op, n in found["operations"].items()])
     weights = [(dtype, f"{size:,}") for dtype, size in found["bytes_by_dtype"].items()]
     print_table(f"{found['parameters']:,} parameters", ("type", "bytes"), weights)
+    print_table(*look.arithmetic(found))
+    if found["outside_tensorrt"]:
+        print_table("outside of TensorRT", ("operations", "why"), look.outside_tensorrt(found), left=2)
 
 
 @main.command()
@@ -218,7 +227,7 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
                 str(r["version"]),
                 str(r["recipe"]),
                 "built" if r["fresh"] else "unchanged",
-                _largest(each.manifest.differences),
+                _largest(each.manifest),
                 f"{r['size_bytes']:,}",
             )
             for r, each in zip(rows, built)
@@ -230,11 +239,13 @@ def _print(model: models.Model, built: list[Built], as_json: bool) -> None:
                 click.echo(f"version {each.version.number}: {remark}", err=True)
 
 
-def _largest(differences: Mapping[str, float]) -> str:
+def _largest(manifest: Manifest) -> str:
+    differences, (others, detections) = manifest.differences, manifest.unmatched
     if not differences:
         return "not compared"
     name = max(differences, key=lambda output: differences[output])
-    return f"{differences[name]:.3g} in {name}" if differences[name] else "nothing"
+    words = f"{differences[name]:.3g} in {name}" if differences[name] else "nothing"
+    return f"{words}; {others:,} of {detections:,} detections are others" if others else words
 
 
 if __name__ == "__main__":

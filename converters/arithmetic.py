@@ -18,6 +18,7 @@ from tensorflow.python.profiler.internal import flops_registry  # noqa: F401 - i
 from tensorflow.python.util import deprecation
 
 from converters import array_shapes, graphs
+from model_config.errors import BadSource
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -86,7 +87,7 @@ def count(graph_def: Any, shapes: Shapes, batch: int = 1) -> Arithmetic:
     Raises:
         BadSource: TensorFlow cannot load the graph.
     """
-    graph = array_shapes.imported(_inlined(_prepared(graph_def, shapes)))
+    graph = shaped(graph_def, shapes)
     found: dict[str, int] = {}
     unknown = []
     ruled = [(each, rule) for each in graph.get_operations() if (rule := _rule(each.type)) is not None]
@@ -98,6 +99,11 @@ def count(graph_def: Any, shapes: Shapes, batch: int = 1) -> Arithmetic:
                 unknown.append(operation.name)
     types = {name: graph.get_operation_by_name(name).type for name in found}
     return Arithmetic(found, types, tuple(unknown))
+
+
+def shaped(graph_def: Any, shapes: Shapes) -> Any:
+    """The graph as TensorFlow takes it, its functions in the place of their calls, with shapes as far as they tell."""
+    return array_shapes.imported(_inlined(_prepared(graph_def, shapes)))
 
 
 def _prepared(graph_def: Any, shapes: Shapes) -> Any:
@@ -158,7 +164,10 @@ def _inlined(graph_def: Any) -> Any:
     options.min_graph_nodes = -1  # small graphs too
     options.optimizers.append("function")
     options.function_optimization = RewriterConfig.AGGRESSIVE
-    return tf_optimizer.OptimizeGraph(config, meta)
+    try:
+        return tf_optimizer.OptimizeGraph(config, meta)
+    except (ValueError, tf.errors.OpError) as error:
+        raise BadSource(f"TensorFlow {tf.__version__} cannot load the graph's functions: {error}") from error
 
 
 def _rule(operation: str) -> Any:

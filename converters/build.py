@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from converters import calibration, graphs, pipeline, recipes, registry, sources
+from converters import calibration, graphs, pipeline, recipes, registry, sessions, sources
 from converters.checking import checks, verify
 from converters.judging import gate, judge
 from converters.tensorrt import machine, proof
@@ -138,8 +138,8 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report, teller: gate.Teller
     loaded, servable = draft / _SOURCE, draft / RESULT
     plan.source.load(loaded, whole=plan.recipe.keeps_all)
     _make_writable(loaded)
-    graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
-    key = graphs.signature_def(graphs.meta_graph(loaded), plan.source.signature)[0]
+    sessions.require_loadable(loaded)  # before the passes, which would only fail in stranger words
+    key = graphs.signature_def(graphs.meta_graph(loaded, outline=True), plan.source.signature)[0]
     passed = _passed(plan, loaded, servable, key, report, teller)
     _require_signature(loaded, servable, key)
     engines = proof.take(servable)

@@ -1,4 +1,4 @@
-"""A graph being rewritten: a copy of its own, who reads what, constants in and out, new operations."""
+"""A graph being rewritten: who reads what, constants in and out, new operations."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from converters.graphs import Graph, imported, node_name
+from converters.graphs import Graph, imported, node_name, skeleton
 
 
 class Edit:
-    """One rewrite of a graph, from the copy it starts with to the graph it ends in.
+    """One rewrite of a graph, from the one it starts with to the one it ends in.
 
     Attributes:
-        graph_def: the copy, free to change.
+        graph_def: what is free to change.
         nodes: its operations by name, new ones included.
         readers: which operations read an operation, as it was in the beginning.
         ends: the operations that are fed or fetched, whose names and values must stay.
     """
 
-    def __init__(self, graph: Graph) -> None:
-        """Start a rewrite of ``graph``, which itself stays as it is."""
-        self.graph_def: Any = GraphDef()
-        self.graph_def.CopyFrom(graph.graph_def)
+    def __init__(self, graph: Graph, *, in_place: bool = False) -> None:
+        """Start a rewrite of ``graph``, which itself stays as it is unless it is to be changed in place."""
+        self.graph_def: Any = graph.graph_def if in_place else GraphDef()
+        if not in_place:
+            self.graph_def.CopyFrom(graph.graph_def)
         self.nodes: dict[str, Any] = {node.name: node for node in self.graph_def.node}
         self.readers: dict[str, list[Any]] = defaultdict(list)
         for node in self.graph_def.node:
             node.input[:] = [name[:-2] if name.endswith(":0") else name for name in node.input]
             for name in node.input:
                 self.readers[node_name(name)].append(node)
-        self.ends = {node_name(tensor) for tensor in graph.input_tensors + graph.output_tensors}
+        self.ends = set(graph.ends)
         self._graph = graph
 
     def only_reader(self, node: Any) -> Any | None:
@@ -70,7 +71,7 @@ class Edit:
 
     @cached_property
     def _loaded(self) -> Any:
-        return imported(self._graph.graph_def)
+        return imported(skeleton(self._graph.graph_def))
 
     def free_suffix(self, suffix: str) -> str:
         """The suffix, with a number where operations of the graph end in it already."""

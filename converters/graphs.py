@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef, TensorInfo
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from converters import messages
-from converters.quiet import quiet
+from converters import messages, pieces
+from converters.set_up import INIT_OP, SetUp
 from model_config.errors import BadSource, SuiteError
 from model_config.manifest import Signature, Tensor
 
@@ -27,9 +26,6 @@ SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 # elements; what says a shape, a permutation or a size has fewer
 _LARGE = 1000
 
-# TensorFlow's own note among the signatures, which nobody can ask
-INIT_OP = "__saved_model_init_op"
-
 
 @dataclass(frozen=True)
 class Graph:
@@ -38,11 +34,13 @@ class Graph:
     Attributes:
         key: the signature's name, such as ``serving_default``.
         signature: TensorFlow's SignatureDef; its tensors are in the graph.
+        set_up: how its tables are filled, where it has some.
     """
 
     graph_def: Any
     key: str
     signature: Any
+    set_up: SetUp | None = None
 
     @property
     def input_tensors(self) -> list[str]:
@@ -53,6 +51,12 @@ class Graph:
     def output_tensors(self) -> list[str]:
         """The tensors that are fetched."""
         return sorted(info.name for info in self.signature.outputs.values())
+
+    @property
+    def ends(self) -> list[str]:
+        """The operations that are fed, fetched or run before, and so must stay under their names."""
+        run_before = [] if self.set_up is None else self.set_up.operations
+        return [*map(node_name, self.input_tensors + self.output_tensors), *run_before]
 
     def with_graph(self, graph_def: Any) -> Graph:
         """The same signature over another graph."""
@@ -66,7 +70,7 @@ def node_name(tensor: str) -> str:
 
 def operations(folder: Path) -> int:
     """How many operations a SavedModel has, those inside functions included."""
-    return sum(1 for _ in nodes(meta_graph(folder).graph_def))
+    return sum(1 for _ in nodes(meta_graph(folder, outline=True).graph_def))
 
 
 def nodes(graph_def: Any) -> Iterator[Any]:
@@ -76,17 +80,21 @@ def nodes(graph_def: Any) -> Iterator[Any]:
         yield from function.node_def
 
 
-def saved_model(folder: Path) -> Any:
+def saved_model(folder: Path, *, outline: bool = False) -> Any:
     """All graphs of a SavedModel, whose file is binary or text; BadSource when the folder is none."""
     for name in SAVED_MODEL_FILES:
         if (folder / name).is_file():
-            return messages.read(folder / name, SavedModel)
+            return messages.read(folder / name, SavedModel, outline=outline)
     raise BadSource(_no_saved_model(folder))
 
 
-def meta_graph(folder: Path, tags: Collection[str] = (SERVING_TAG,)) -> Any:
-    """The graph with exactly these tags, such as servers load; BadSource when the folder has none."""
-    graphs = saved_model(folder).meta_graphs
+def meta_graph(folder: Path, tags: Collection[str] = (SERVING_TAG,), *, outline: bool = False) -> Any:
+    """The graph with exactly these tags, such as servers load; BadSource when the folder has none.
+
+    Args:
+        outline: without the values of large constants, for all that does not compute with them.
+    """
+    graphs = saved_model(folder, outline=outline).meta_graphs
     for candidate in graphs:
         if set(candidate.meta_info_def.tags) == set(tags):
             return candidate
@@ -119,7 +127,7 @@ def signature_def(meta: Any, key: str | None = None) -> tuple[str, Any]:
 
 def signatures(folder: Path) -> dict[str, Signature]:
     """What a SavedModel takes and gives, as plain data."""
-    found = meta_graph(folder).signature_def.items()
+    found = meta_graph(folder, outline=True).signature_def.items()
     return {key: plain(value) for key, value in sorted(found) if key != INIT_OP}
 
 
@@ -159,7 +167,7 @@ def imported(graph_def: Any) -> Any:
 
 def skeleton(graph_def: Any) -> Any:
     """A copy without the large constants, on whose values no type or shape depends."""
-    light = GraphDef(versions=graph_def.versions, library=graph_def.library)
+    light = emptied(graph_def)
     for node in graph_def.node:
         tensor = node.attr["value"].tensor if node.op == "Const" else None
         if tensor is None or math.prod(dim.size for dim in tensor.tensor_shape.dim) < _LARGE:
@@ -168,6 +176,15 @@ def skeleton(graph_def: Any) -> Any:
         stand_in = light.node.add(name=node.name, op="Placeholder", input=node.input)
         stand_in.attr["dtype"].type = tensor.dtype
         stand_in.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
+    return light
+
+
+def emptied(graph_def: Any) -> Any:
+    """All of a graph but its operations: functions and versions, copied."""
+    light = GraphDef()
+    for field, value in graph_def.ListFields():
+        if field.name != "node":
+            getattr(light, field.name).CopyFrom(value)
     return light
 
 
@@ -190,41 +207,22 @@ def _info(tensor: Any) -> Any:
     return TensorInfo(name=tensor.name, dtype=tensor.dtype.as_datatype_enum, tensor_shape=shape)
 
 
-@contextmanager
-def session(folder: Path) -> Iterator[Any]:
-    """A session over a SavedModel as a server holds it, variables and initialization included.
-
-    Raises:
-        BadSource: it cannot be loaded.
-    """
-    graph = tf.Graph()
-    # a session used with its own "with" would make its graph the one that the block's own operations go to
-    with closing(tf.compat.v1.Session(graph=graph)) as opened:
-        try:
-            with quiet(), graph.as_default():
-                tf.compat.v1.saved_model.load(opened, [SERVING_TAG], str(folder))
-        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
-            raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
-        yield opened
-
-
-def require_loadable(folder: Path) -> None:
-    """Load a SavedModel as a server does; BadSource when that fails."""
-    with session(folder):
-        pass
-
-
 def write(graph: Graph, folder: Path) -> None:
     """Save a graph as a SavedModel that servers load."""
-    saved_model = SavedModel(saved_model_schema_version=1)
-    meta = saved_model.meta_graphs.add()
-    meta.graph_def.CopyFrom(graph.graph_def)  # once, as it may be large
+    meta = MetaGraphDef()
     meta.meta_info_def.tags.append(SERVING_TAG)
     meta.meta_info_def.tensorflow_version = tf.__version__
     meta.signature_def[graph.key].CopyFrom(graph.signature)
+    around = [
+        (SavedModel(saved_model_schema_version=1), "meta_graphs"),
+        (meta, "graph_def"),
+        (emptied(graph.graph_def), "node"),
+    ]
     folder.mkdir()
+    if graph.set_up is not None:
+        graph.set_up.write(meta, folder)
     try:
-        (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString())
+        pieces.write(folder / SAVED_MODEL_FILES[0], around, graph.graph_def.node)
     except ValueError as error:  # protobuf's own limit
         raise SuiteError(f"the graph is over 2 GB, more than one GraphDef holds ({error})") from error
 
@@ -233,4 +231,4 @@ def read(folder: Path) -> Graph:
     """The graph of a SavedModel that has no variables."""
     meta = meta_graph(folder)
     key, signature = signature_def(meta)
-    return Graph(meta.graph_def, key, signature)
+    return Graph(meta.graph_def, key, signature, SetUp.of(meta, folder))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import tensorflow as tf
 
-from converters import graphs, sources
+from converters import answering, graphs, sources
 from converters.sources import ends as ends_of
 from converters.sources import operations
 from model_config.manifest import Signature
@@ -21,11 +21,19 @@ from model_config.models import Model
 _NO_PARAMETERS: Final = frozenset({"bool", "int32", "int64", "string", "resource", "variant"})
 
 
-def inspect(path: Path, **choices: Any) -> dict[str, Any]:
-    """Format, signatures (or candidates for one, with the reason), operations by type, weights by data type."""
+def inspect(path: Path, *, tensorboard: Path | None = None, **choices: Any) -> dict[str, Any]:
+    """Format, signatures (or candidates for one, with the reason), operations by type, weights by data type.
+
+    Beside them, what it computes by type of operation, and what TF-TRT would leave outside of its engines.
+
+    Args:
+        tensorboard: a folder in which TensorBoard finds the graph then.
+    """
     source = sources.locate(Model(name="inspected", source=path, **choices))
     contents = sources.look(source)
     graph_def = contents.graph_def
+    if tensorboard is not None:
+        _show(graph_def, tensorboard)
     signatures = {key: graphs.plain(value).model_dump() for key, value in sorted(contents.signatures.items())}
     return {
         "path": str(path),
@@ -34,7 +42,15 @@ def inspect(path: Path, **choices: Any) -> dict[str, Any]:
         "candidates": [] if signatures else _candidates(graph_def, path),
         "operations": dict(Counter(node.op for node in graphs.nodes(graph_def)).most_common()),
         **_weights([*_constants(graph_def), *contents.variables]),
+        **answering.described(contents, source),
     }
+
+
+def _show(graph_def: Any, folder: Path) -> None:
+    with tf.Graph().as_default():  # a writer of events is none of eager TensorFlow
+        writer = tf.compat.v1.summary.FileWriter(str(folder))
+        writer.add_graph(None, graph_def=graphs.skeleton(graph_def))
+        writer.close()
 
 
 def ends(found: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
@@ -45,6 +61,25 @@ def ends(found: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
                 yield key, side[:-1], name, tensor["dtype"], _shape(tensor["shape"])
     for each in found["candidates"]:
         yield each["reason"], each["side"], each["tensor"], each["dtype"], _shape(each["shape"])
+
+
+def arithmetic(found: dict[str, Any]) -> tuple[str, Sequence[str], Sequence[Sequence[str]]]:
+    """Title, heading and rows of what it computes in one request."""
+    told = found["arithmetic"]
+    if "unknown" in told:
+        return "arithmetic", ("unknown", ""), [(told["unknown"], "")]
+    shapes = ", ".join(f"{name} {shape}{'?' * (name in told['assumed'])}" for name, shape in told["inputs"].items())
+    left_out = f"; {told['not_counted']} operations of open sizes not counted" if told["not_counted"] else ""
+    assumed = " (? for sizes that were assumed)" if told["assumed"] else ""
+    rows = [(op, f"{n:,}", f"{n / told['flops']:.2%}") for op, n in told["by_operation"].items() if n]
+    title = f"{told['flops']:,} floating point operations for {shapes}{assumed}{left_out}"
+    return title, ("operation", "count", "share"), rows
+
+
+def outside_tensorrt(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Which operations TF-TRT would leave to TensorFlow, and why."""
+    rows = found["outside_tensorrt"].items()
+    return [(", ".join(f"{n} {op}" for op, n in types.items()), reason) for reason, types in rows]
 
 
 def _shape(sizes: tuple[int | None, ...] | None) -> str:

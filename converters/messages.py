@@ -8,9 +8,10 @@ from typing import Any, Final
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
+from converters import pieces
 from model_config.errors import BadSource
 
-_LIMIT: Final = 2**31 - 1  # bytes, protobuf's own
+_SHOWN: Final = 512  # bytes
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r")
 
 
@@ -18,17 +19,26 @@ class Damaged(BadSource):
     """A file that holds no such message."""
 
 
-def read(path: Path, kind: Any) -> Any:
-    """The message of type ``kind`` in a file; BadSource when it is not one, or too large to be one."""
+def read(path: Path, kind: Any, *, outline: bool = False) -> Any:
+    """The message of type ``kind`` in a file; BadSource when it is not one, or too large to be one.
+
+    Args:
+        outline: the values of large constants may be missing; it then takes little time and room.
+    """
     name = kind.DESCRIPTOR.name
-    if path.stat().st_size > _LIMIT:
+    size = path.stat().st_size
+    if size > pieces.LIMIT:
         raise BadSource(
             f"{path} is over 2 GB, more than one {name} holds;"
             " export the model as a SavedModel, whose variables are files of their own"
         )
-    content = path.read_bytes()
     try:
-        return _from_text(content, kind) if is_text(content) else kind.FromString(content)
+        with path.open("rb") as file:
+            if is_text(file.read(_SHOWN)):
+                return text_format.Parse(path.read_text(encoding="utf-8"), kind())
+            message = kind()
+            pieces.merge(file.fileno(), message, 0, size, outline=outline)
+            return message
     except text_format.ParseError as error:
         raise Damaged(f"{path} is truncated or damaged: as a {name} in text form, {error}; export it again") from error
     except (DecodeError, UnicodeDecodeError) as error:
@@ -37,8 +47,4 @@ def read(path: Path, kind: Any) -> Any:
 
 def is_text(content: bytes) -> bool:
     """Whether a message is in text form: the field numbers and lengths of a binary one are soon unprintable."""
-    return bool(content.strip()) and all(byte in _PRINTABLE for byte in content[:512])
-
-
-def _from_text(content: bytes, kind: Any) -> Any:
-    return text_format.Parse(content.decode(), kind())
+    return bool(content.strip()) and all(byte in _PRINTABLE for byte in content[:_SHOWN])

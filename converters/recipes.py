@@ -160,8 +160,9 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
             (
                 *_CLEANED,
                 Step("fold_norms"),
-                # last: whatever comes before should see the weights in full precision
+                # whatever comes before should see the weights in full precision
                 Step("quantize_weights_per_channel"),
+                Step("strip_default_attributes"),
             ),
         ),
         "quantized_nodes": Recipe(

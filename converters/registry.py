@@ -36,10 +36,9 @@ def on_graphs(transform: Callable[..., Any]) -> Pass:
         before = graphs.read(source)
         after = transform(before, **params)
         there = {node.name for node in after.graph_def.node}
-        ends = after.input_tensors + after.output_tensors
-        lost = [tensor for tensor in ends if graphs.node_name(tensor) not in there]
+        lost = [name for name in after.ends if name not in there]
         if lost:
-            raise BuildError(f"a pass lost {', '.join(lost)} of the signature")
+            raise BuildError(f"a pass lost {', '.join(lost)}, which the model is asked through or set up by")
         graphs.write(after, target)
 
     apply.__doc__ = transform.__doc__

@@ -61,6 +61,8 @@ class OutputCheck(_Frozen):
     Attributes:
         largest_difference: over all values that are finite in both; for strings and truth values 1 where
             any differs; None where there is nothing to subtract.
+        unmatched: of a detector's output, how many detections the source model did not make, or not there; the
+            difference is over the others.
     """
 
     dtype: str
@@ -68,6 +70,7 @@ class OutputCheck(_Frozen):
     nan: int
     inf: int
     largest_difference: Optional[float]
+    unmatched: int = 0
 
 
 class Check(_Frozen):
@@ -213,6 +216,12 @@ class Manifest(_Frozen):
             if output.largest_difference is not None:
                 farthest[name] = max(farthest.get(name, 0.0), output.largest_difference)
         return farthest
+
+    @property
+    def unmatched(self) -> tuple[int, int]:
+        """How many detections the source model did not make, and of how many; nothing of what is no detector."""
+        found = [output for check in self.checks for name, output in check.outputs.items() if name == "detection_boxes"]
+        return sum(each.unmatched for each in found), sum(each.shape[0] * each.shape[1] for each in found)
 
     @property
     def remarks(self) -> tuple[str, ...]:

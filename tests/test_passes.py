@@ -8,13 +8,27 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from converters import graphs, registry
+from converters import graphs, registry, sessions
 from converters.sources import Source
 from model_config.errors import BuildError, UnknownName
 
 # what a pass needs to be told, and what it claims to be gone afterwards
-ARGUMENTS = {"remove_nodes": {"op": "Identity"}, "fold_constants": {"ignore_errors": "true"}}
-REMOVES = {"freeze": {"VarHandleOp", "ReadVariableOp"}}
+ARGUMENTS = {
+    "fold_constants": {"ignore_errors": "true"},
+    "insert_logging": {"op": "Relu"},
+    "remove_attribute": {"attribute_name": "_class"},
+    "remove_nodes": {"op": "Identity"},
+    "rename_attribute": {"old_attribute_name": "_class", "new_attribute_name": "_wish"},
+    "rename_node": {"old_node_name": "absent", "new_node_name": "renamed"},
+    "rename_op": {"old_op_name": "Relu", "new_op_name": "Relu6"},
+    "set_device": {"device": "/cpu:0"},
+}
+REMOVES = {
+    "freeze": {"VarHandleOp", "ReadVariableOp"},
+    "backport_concatv2": {"ConcatV2"},
+    "freeze_requantization_ranges": {"RequantizationRange"},
+    "rename_op": {"Relu"},
+}
 # how far answers may move: 8-bit weights cost a little, everything else nothing but rounding
 TOLERANCES = {
     "quantize_nodes": 0.1,
@@ -24,8 +38,11 @@ TOLERANCES = {
     "round_weights": 0.05,
 }
 # what has to have been there before, and what cannot be run on its own result
-AFTER = {"quantize_nodes": "quantize_weights"}
-ONCE = {"quantize_nodes"}
+AFTER = {
+    "quantize_nodes": ("quantize_weights",),
+    "freeze_requantization_ranges": ("quantize_weights", "quantize_nodes"),
+}
+ONCE = {"freeze_requantization_ranges", "insert_logging", "quantize_nodes"}
 CALIBRATED = {"quantize_nodes_calibrated"}
 ON_ANY_MODEL = {"copy", "freeze"}
 
@@ -55,8 +72,21 @@ def cases():
 
 def apply(name, source, target, calibration=None):
     data = {"calibration": str(calibration)} if name in CALIBRATED else {}
+    if name == "freeze_requantization_ranges":
+        data["min_max_log_file"] = str(ranges(source, np.load(calibration), target.with_suffix(".log")))
     registry.find(name)(source, target, **ARGUMENTS.get(name, {}), **data)
     return target
+
+
+def ranges(source, pictures, log):
+    """The ranges of 8-bit values for these pictures, as insert_logging prints them."""
+    with sessions.session(source) as session:
+        (given,) = (info.name for info in graphs.signature_def(graphs.meta_graph(source))[1].inputs.values())
+        found = [each for each in session.graph.get_operations() if each.type == "RequantizationRange"]
+        values = session.run([each.outputs for each in found], {given: pictures})
+    lines = (f";{each.name}__print__;__requant_min_max:[{low}][{high}]\n" for each, (low, high) in zip(found, values))
+    log.write_text("".join(lines))
+    return log
 
 
 def fingerprint(folder):
@@ -80,8 +110,8 @@ def operation_types(folder):
 @pytest.mark.parametrize(("name", "kind"), list(cases()))
 def test_a_pass_keeps_its_contract(name, kind, sources, pictures, calibration, tmp_path):
     source = sources[kind]
-    if name in AFTER:
-        source = apply(AFTER[name], source, tmp_path / "before")
+    for earlier in AFTER.get(name, ()):
+        source = apply(earlier, source, tmp_path / earlier)
     before = fingerprint(source)
 
     once = apply(name, source, tmp_path / "once", calibration)
@@ -118,6 +148,23 @@ def test_two_passes_of_one_name_are_a_defect():
 def test_what_the_tool_refuses_is_named(sources, tmp_path):
     with pytest.raises(BuildError, match=r"graph transform remove_nodes\(\) failed"):
         registry.find("remove_nodes")(sources["frozen"], tmp_path / "out")
+
+
+def test_ranges_that_were_logged_can_be_frozen(sources, pictures, tmp_path, capfd):
+    """The tool's own way to ranges that are known before a request."""
+    shown, log = {"op": "RequantizationRange", "show_name": "true", "message": "__requant_min_max:"}, tmp_path / "log"
+    folder = sources["frozen"]
+    for name, arguments in (("quantize_weights", {}), ("quantize_nodes", {}), ("insert_logging", shown)):
+        registry.find(name)(folder, tmp_path / name, **arguments)
+        folder = tmp_path / name
+    answers(folder, pictures)
+    log.write_text(capfd.readouterr().err)
+    registry.find("freeze_requantization_ranges")(
+        tmp_path / "quantize_nodes", tmp_path / "frozen", min_max_log_file=log
+    )
+
+    assert "RequantizationRange" in operation_types(tmp_path / "quantize_nodes")
+    assert "RequantizationRange" not in operation_types(tmp_path / "frozen")
 
 
 def test_folding_takes_the_batch_norm_into_the_weights(sources, tmp_path):

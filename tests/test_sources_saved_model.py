@@ -157,15 +157,52 @@ def labelled(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_table_and_its_vocabulary_stay_in_version_1_and_stop_version_2(labelled, tmp_path):
-    build = ("converters", "build", "m", "--source", labelled, "--repository", tmp_path)
-    done = run(*build, "--version", 1, "--version", 2)
-    served = tf.saved_model.load(str(tmp_path / "m" / "1")).signatures["serving_default"]
+def test_a_table_and_its_vocabulary_come_along_in_every_version(labelled, tmp_path):
+    versions = (1, 2, 7)
+    numbers = [word for number in versions for word in ("--version", number)]
+    done = run("converters", "build", "m", "--source", labelled, "--repository", tmp_path, *numbers)
 
-    assert_one_sentence(
-        done, "signature serving_default looks words up in tables", "version 1 (original)", "--signature"
+    assert done.returncode == 0, done.stderr
+    for number in versions:
+        folder = shutil.copytree(tmp_path / "m" / str(number), tmp_path / f"moved_{number}")
+        served = tf.saved_model.load(str(folder)).signatures["serving_default"]
+        assert served(x=tf.constant([[0.0, 1.0], [1.0, 0.0]]))["word"].numpy().tolist() == [b"dog", b"cat"]
+        assert (folder / "assets" / "words.txt").read_text() == "cat\ndog\n"
+        operations = {node.op for node in graphs.meta_graph(folder).graph_def.node}
+        assert ("VarHandleOp" in operations) == (number == 1)
+
+
+def test_a_table_of_constants_stays_filled(tmp_path):
+    """Words to numbers: strings in, looked up in a table that no file is needed for."""
+    with tf.Graph().as_default(), tf1.Session() as session:
+        words = tf1.placeholder(tf.string, [None], name="words")
+        rows = tf1.lookup.KeyValueTensorInitializer(["cat", "dog"], tf.constant([3, 5], tf.int64))
+        numbers = tf1.lookup.StaticHashTable(rows, -1).lookup(words)
+        weights = tf1.get_variable("weights", initializer=tf.reshape(tf.range(7.0), [7, 1]))
+        session.run([tf1.global_variables_initializer(), tf1.tables_initializer()])
+        answers = {"y": tf.gather(weights, tf.maximum(numbers, 0))}
+        tf1.saved_model.simple_save(
+            session, str(tmp_path / "source"), {"words": words}, answers, legacy_init_op=tf1.tables_initializer()
+        )
+    build = ("converters", "build", "m", "--source", tmp_path / "source", "--version", 7, "--repository", tmp_path)
+    done = run(*build)
+    served = tf.saved_model.load(str(tmp_path / "m" / "7")).signatures["serving_default"]
+
+    assert done.returncode == 0, done.stderr
+    assert served(words=tf.constant(["dog", "cow", "cat"]))["y"].numpy().tolist() == [[5.0], [0.0], [3.0]]
+
+
+def test_a_table_inside_a_function_of_tensorflow_2_is_named(tmp_path):
+    model = tf.Module()
+    rows = tf.lookup.KeyValueTensorInitializer(["cat"], tf.constant([3], tf.int64))
+    model.table = tf.lookup.StaticHashTable(rows, -1)
+    model.serve = tf.function(
+        lambda s: {"n": model.table.lookup(s)}, input_signature=[tf.TensorSpec([None], tf.string)]
     )
-    assert served(x=tf.constant([[0.0, 1.0]]))["word"].numpy().tolist() == [b"dog"]
+    tf.saved_model.save(model, str(tmp_path / "source"), signatures=model.serve)
+    build = ("converters", "build", "m", "--source", tmp_path / "source", "--version", 2, "--repository", tmp_path)
+
+    assert_one_sentence(run(*build), "looks words up in tables", "version 1 (original)")
     assert not (tmp_path / "m" / "2").exists()
 
 

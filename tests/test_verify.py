@@ -18,7 +18,7 @@ from command_line import run
 
 from converters import graphs, recipes, registry
 from converters.build import build
-from converters.checking import checks, inputs, verify, warm_up
+from converters.checking import checks, differences, inputs, verify, warm_up
 from evaluation import pictures as files
 from model_config import base_path
 from model_config.errors import BuildError
@@ -129,6 +129,37 @@ def test_what_cannot_stand_for_the_source_is_a_fault(spoiled, words, doubled, tm
 
     (fault,) = answer.faults
     assert re.search(words, fault)
+
+
+def detections(order, classes=(1, 1, 2)):
+    """An answer about one picture; the first two boxes are far from each other."""
+    boxes = np.array([[0.1, 0.1, 0.3, 0.3], [0.5, 0.5, 0.9, 0.9], [0.1, 0.5, 0.2, 0.9]], np.float32)
+    answer = {
+        "boxes": boxes,
+        "scores": np.array([0.9, 0.899, 0.3], np.float32),
+        "classes": np.array(classes, np.float32),
+    }
+    rows = {f"detection_{name}": value[list(order)][None] for name, value in answer.items()}
+    return {**rows, "num_detections": np.array([3.0], np.float32), "raw_detection_boxes": boxes[None, ::-1][:, :2]}
+
+
+def test_detections_that_change_places_are_the_same():
+    found = differences.compare(detections((1, 0, 2)), detections((0, 1, 2)))
+
+    assert {name: each.largest_difference for name, each in found.items()} == dict.fromkeys(found, 0)
+    assert not any(each.unmatched for each in found.values())
+
+
+def test_a_detection_that_the_other_does_not_have_is_counted_and_not_subtracted():
+    found = differences.compare(detections((0, 1, 2), classes=(1, 1, 7)), detections((0, 1, 2)))
+
+    assert {name: each.unmatched for name, each in found.items() if "raw" not in name} == {
+        "detection_boxes": 1,
+        "detection_classes": 1,
+        "detection_scores": 1,
+        "num_detections": 0,
+    }
+    assert found["detection_classes"].largest_difference == 0
 
 
 def test_numbers_that_are_none_in_the_source_too_are_no_fault(tmp_path):

@@ -39,7 +39,7 @@ def check(servable: Path, source: Path, key: str, model: Model, ask: Ask) -> tup
 
 def _requests(source: Path, key: str, model: Model) -> tuple[list[Request], list[Check]]:
     """One request a batch size, and for the others why there is none."""
-    meta = graphs.meta_graph(source)
+    meta = graphs.meta_graph(source, outline=True)
     sizes = inputs.batch_sizes(graphs.plain(meta.signature_def[key]), model.batch_sizes)
     others = [size for size in model.batch_sizes if size not in sizes]
     unasked = [_unasked(key, size, f"the model takes {sizes[0]} at a time") for size in others]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from converters.checking import detections
 from converters.checking.warm_up import Arrays
 from model_config.manifest import OutputCheck
 
@@ -14,8 +15,16 @@ Array = np.ndarray[Any, Any]
 
 
 def compare(got: Arrays, wanted: Arrays) -> dict[str, OutputCheck]:
-    """What every output is, and its largest difference where the two can be compared."""
-    return {name: _output(got[name], wanted[name]) for name in sorted(wanted)}
+    """What every output is, and its largest difference where the two can be compared.
+
+    Of detectors, those detections are compared that both found; the others are counted.
+    """
+    pairs = detections.pairs(got, wanted)
+    rows = wanted[detections.BOXES].shape[:2] if pairs is not None else None
+    return {
+        name: _output(got[name], wanted[name], pairs if wanted[name].shape[:2] == rows else None)
+        for name in sorted(wanted)
+    }
 
 
 def faults(got: Arrays, wanted: Arrays) -> Iterator[str]:
@@ -33,14 +42,19 @@ def _faults(name: str, got: Array, wanted: Array) -> Iterator[str]:
         yield f"{name} is NaN or infinite in {lost} of {got.size} places where the source model's is a number"
 
 
-def _output(got: Array, wanted: Array) -> OutputCheck:
+def _output(got: Array, wanted: Array, pairs: detections.Pairs | None) -> OutputCheck:
     number = _is_number(got)
+    unmatched, compared = 0, (got, wanted)
+    if pairs is not None and got.shape == wanted.shape:
+        compared = detections.matched(got, wanted, pairs)
+        unmatched = got.shape[0] * got.shape[1] - len(compared[0])
     return OutputCheck(
         dtype="string" if got.dtype == np.object_ else got.dtype.name,
         shape=got.shape,
         nan=int(np.isnan(got).sum()) if number else 0,
         inf=int(np.isinf(got).sum()) if number else 0,
-        largest_difference=_difference(got, wanted) if got.shape == wanted.shape else None,
+        largest_difference=_difference(*compared) if got.shape == wanted.shape else None,
+        unmatched=unmatched,
     )
 
 

@@ -61,7 +61,7 @@ class _Content:
     real: bool = False
 
     def array(self, name: str, tensor: Tensor, batch_size: int) -> Array:
-        shape = _shape(_closed(tensor, self.sides), batch_size)
+        shape = full_shape(_closed(tensor, self.sides), batch_size)
         if tensor.dtype == "string":
             return self._strings(name, shape)
         if tensor.dtype == "uint8" and self.files and len(shape) in (3, 4) and shape[-1] == 3:
@@ -98,7 +98,7 @@ def _closed(tensor: Tensor, sides: tuple[int, int] | None) -> Tensor:
     return tensor.model_copy(update={"shape": (*shape[:-3], *sides, shape[-1])})
 
 
-def _shape(tensor: Tensor, batch_size: int) -> tuple[int, ...]:
+def full_shape(tensor: Tensor, batch_size: int) -> tuple[int, ...]:
     """Sizes for all that the signature leaves open."""
     if tensor.shape is None:  # what most models take that do not say
         return (batch_size,) if tensor.dtype == "string" else (batch_size, _SIDE, _SIDE, 3)

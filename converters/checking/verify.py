@@ -19,7 +19,7 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
-from converters import graphs
+from converters import graphs, sessions
 from converters.checking import differences, warm_up
 from converters.tensorrt.process import NO_FALLBACK
 from model_config.errors import BadSource, BuildError
@@ -89,8 +89,8 @@ def ask_in_fresh_process(servable: Path, source: Path, requests: Path) -> tuple[
 
 def _answers(folder: Path, calls: Sequence[tuple[str, warm_up.Arrays]]) -> list[warm_up.Arrays | str]:
     # copies, as a part of a message keeps all of it in memory
-    signatures = {name: deepcopy(each) for name, each in graphs.meta_graph(folder).signature_def.items()}
-    with graphs.session(folder) as session:
+    signatures = {name: deepcopy(each) for name, each in graphs.meta_graph(folder, outline=True).signature_def.items()}
+    with sessions.session(folder) as session:
         # prepared once for all batch sizes, as only then TensorFlow optimizes the graph, which can take seconds
         prepared = {name: _prepared(session, signatures[name]) for name in dict(calls)}
         return [_answer(prepared[name], signatures[name], inputs) for name, inputs in calls]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from converters import graphs
+from converters import graphs, sessions
 from converters.judging.held_out import HeldOut
 from model_config.errors import BuildError
 
@@ -24,9 +24,9 @@ def ask(folder: Path, key: str, held_out: HeldOut) -> Iterator[Arrays]:
         key: the signature that is asked.
     """
     # a copy, as a part of a message keeps all of it in memory
-    signature = deepcopy(graphs.meta_graph(folder).signature_def[key])
+    signature = deepcopy(graphs.meta_graph(folder, outline=True).signature_def[key])
     fetched = {name: info.name for name, info in signature.outputs.items()}
-    with graphs.session(folder) as session:
+    with sessions.session(folder) as session:
         for row in held_out.rows(signature.inputs):
             fed = {signature.inputs[name].name: value for name, value in row.items()}
             try:

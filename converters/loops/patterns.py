@@ -281,7 +281,7 @@ def spliced(graph: Graph, added: Iterable[Any], replaced: Mapping[str, str]) -> 
         kind = next(nodes[name].attr[key].type for key in _TYPES if key in nodes[name].attr)
         nodes[name] = NodeDef(name=name, op="Identity", input=[source])
         nodes[name].attr["T"].type = kind
-    needed = _needed(nodes, graph.input_tensors + graph.output_tensors)
+    needed = _needed(nodes, graph.ends)
     kept = GraphDef(versions=graph.graph_def.versions, library=graph.graph_def.library)
     kept.node.extend(node for name, node in nodes.items() if name in needed)
     return graph.with_graph(kept)

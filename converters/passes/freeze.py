@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_from_session_graph,
@@ -15,6 +17,7 @@ from tensorflow.python.framework.convert_to_constants import (
 from converters import graphs
 from converters.quiet import quiet
 from converters.registry import register
+from converters.set_up import SetUp
 from converters.sources import rewiring
 from model_config.errors import BuildError
 
@@ -25,22 +28,28 @@ _TABLES = {"HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2",
 @register("freeze")
 def freeze(source: Path, target: Path) -> None:
     """Turn variables into constants and inline functions; the default signature stays."""
-    meta = graphs.meta_graph(source)
+    meta = graphs.meta_graph(source, outline=True)
     plain = not meta.HasField("object_graph_def") and not _operation_types(meta.graph_def) & _VARIABLES
-    _require_no_tables(meta)
-    frozen = graphs.read if plain else _frozen_functions if meta.HasField("object_graph_def") else _frozen_session
-    graphs.write(frozen(source), target)
-
-
-def _require_no_tables(meta: Any) -> None:
-    key, signature = graphs.signature_def(meta)
-    rewiring.prune(meta.graph_def, [info.name for info in signature.outputs.values()])
-    if _operation_types(meta.graph_def) & _TABLES:
-        others = len(meta.signature_def) > 1
+    tables = _reads_tables(meta)
+    if tables and meta.HasField("object_graph_def"):
+        key, others = graphs.signature_def(meta)[0], len(meta.signature_def) > 1
         raise BuildError(
-            f"signature {key} looks words up in tables, which cannot be frozen; serve version 1 (original)"
+            f"signature {key} is a function of TensorFlow 2 that looks words up in tables, which cannot be frozen;"
+            " serve version 1 (original)"
             + (", or convert a signature that needs no table with --signature" if others else "")
         )
+    frozen = graphs.read if plain else _frozen_functions if meta.HasField("object_graph_def") else _frozen_session
+    graph = frozen(source)
+    graphs.write(graph if tables else replace(graph, set_up=None), target)
+
+
+def _reads_tables(meta: Any) -> bool:
+    """Whether the signature's answers depend on tables; others need not be filled."""
+    _, signature = graphs.signature_def(meta)
+    needed = GraphDef()
+    needed.CopyFrom(meta.graph_def)
+    rewiring.prune(needed, [info.name for info in signature.outputs.values()])
+    return bool(_operation_types(needed) & _TABLES)
 
 
 def _operation_types(graph_def: Any) -> set[str]:
@@ -49,19 +58,21 @@ def _operation_types(graph_def: Any) -> set[str]:
 
 def _frozen_session(source: Path) -> graphs.Graph:
     """A model of TensorFlow 1, whose tensors keep their names."""
-    key, signature = graphs.signature_def(graphs.meta_graph(source))
-    ends = [graphs.node_name(info.name) for side in (signature.inputs, signature.outputs) for info in side.values()]
+    meta = graphs.meta_graph(source, outline=True)
+    key, signature = graphs.signature_def(meta)
+    set_up = SetUp.of(meta, source) if _reads_tables(meta) else None
+    ends = graphs.Graph(None, key, signature, set_up).ends
     with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session, quiet():
         tf.compat.v1.saved_model.load(session, [graphs.SERVING_TAG], str(source))
         whole = graph.as_graph_def()
         graph_def = convert_variables_to_constants_from_session_graph(session, whole, ends)
     graph_def.versions.CopyFrom(whole.versions)  # which TensorFlow forgets, and by which it reads operations
-    return graphs.Graph(graph_def, key, signature)
+    return graphs.Graph(graph_def, key, signature, set_up)
 
 
 def _frozen_functions(source: Path) -> graphs.Graph:
     """A model of TensorFlow 2, whose signature is a function."""
-    key, declared = graphs.signature_def(graphs.meta_graph(source))
+    key, declared = graphs.signature_def(graphs.meta_graph(source, outline=True))
     loaded = tf.saved_model.load(str(source))  # held, as its variables end with it
     with quiet():
         frozen = convert_variables_to_constants_v2(loaded.signatures[key])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from tensorflow.core.framework.graph_pb2 import GraphDef
-
 from converters.graphs import Graph
 from converters.registry import on_graphs, register
 
@@ -12,8 +10,6 @@ from converters.registry import on_graphs, register
 @on_graphs
 def remove_colocation(graph: Graph) -> Graph:
     """Drop the wishes to share a device with another operation, which a servable does not need."""
-    graph_def = GraphDef()
-    graph_def.CopyFrom(graph.graph_def)
-    for node in graph_def.node:
+    for node in graph.graph_def.node:
         node.attr.pop("_class", None)
-    return graph.with_graph(graph_def)
+    return graph

@@ -14,12 +14,12 @@ from converters.sources.source import Source
 from model_config.errors import BadSource
 
 
-def read_graph_def(path: Path) -> Any:
-    """A frozen graph's GraphDef; BadSource when the file holds none."""
+def read_graph_def(path: Path, *, outline: bool = False) -> Any:
+    """A frozen graph's GraphDef, or an outline of it; BadSource when the file holds none."""
     if path.name in graphs.SAVED_MODEL_FILES:
         raise BadSource(f"{path} is part of a SavedModel; name the folder {path.parent} instead")
     try:
-        graph_def = messages.read(path, GraphDef)
+        graph_def = messages.read(path, GraphDef, outline=outline)
     except OSError as error:
         raise BadSource(f"{path} cannot be read: {error.strerror}") from error
     except messages.Damaged as error:
@@ -40,7 +40,7 @@ def _load(source: Source, target: Path) -> None:
 
 
 def _look(source: Source) -> Contents:
-    return Contents(read_graph_def(source.path))
+    return Contents(read_graph_def(source.path, outline=True))
 
 
 register(

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.python.framework import op_def_registry
 
 from converters import graphs
 from model_config.errors import BadSource
@@ -17,8 +18,12 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderWithDefault")
 
 def ancestors(graph_def: Any, tensors: Iterable[str]) -> set[str]:
     """The operations that these tensors are computed from, themselves included."""
-    reads = {node.name: [graphs.node_name(name) for name in node.input] for node in graph_def.node}
-    return _reached(reads, tensors)
+    return reached(reads(graph_def), tensors)
+
+
+def reads(graph_def: Any) -> dict[str, list[str]]:
+    """The operations that each operation reads."""
+    return {node.name: [graphs.node_name(name) for name in node.input] for node in graph_def.node}
 
 
 def descendants(graph_def: Any, tensors: Iterable[str]) -> set[str]:
@@ -27,10 +32,21 @@ def descendants(graph_def: Any, tensors: Iterable[str]) -> set[str]:
     for node in graph_def.node:
         for name in node.input:
             read_by[graphs.node_name(name)].append(node.name)
-    return _reached(read_by, tensors)
+    return reached(read_by, tensors)
 
 
-def _reached(neighbours: Mapping[str, list[str]], tensors: Iterable[str]) -> set[str]:
+def varying(graph_def: Any) -> set[str]:
+    """The operations whose values cannot be computed ahead, as they depend on more than constants."""
+    return descendants(graph_def, (node.name for node in graph_def.node if _is_source(node)))
+
+
+def _is_source(node: Any) -> bool:
+    known = op_def_registry.get(node.op)
+    return (not node.input and node.op != "Const") or known is None or known.is_stateful
+
+
+def reached(neighbours: Mapping[str, list[str]], tensors: Iterable[str]) -> set[str]:
+    """The operations of these tensors, their neighbours, and theirs."""
     found: set[str] = set()
     todo = [graphs.node_name(tensor) for tensor in tensors]
     while todo:

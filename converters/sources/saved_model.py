@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from converters import graphs
+from converters.set_up import INIT_OP
 from converters.sources import operations, signature_choice
 from converters.sources.registry import Contents, Format, register
 from converters.sources.source import Source
@@ -26,7 +27,7 @@ def files(path: Path) -> Iterator[tuple[str, Path]]:
 
 def _load(source: Source, target: Path) -> None:
     tags = source.tags or (graphs.SERVING_TAG,)
-    meta = graphs.meta_graph(source.path, tags)
+    meta = graphs.meta_graph(source.path, tags, outline=True)
     graphs.signature_def(meta, source.signature)  # refuse what no server could serve
     operations.require_known(meta.graph_def, source.path)
     shutil.copytree(source.path, target)
@@ -40,8 +41,8 @@ def _look(source: Source) -> Contents:
 
 def look(folder: Path, tags: tuple[str, ...] = ()) -> Contents:
     """What a SavedModel folder holds."""
-    meta = graphs.meta_graph(folder, tags or (graphs.SERVING_TAG,))
-    shown = {key: value for key, value in meta.signature_def.items() if key != graphs.INIT_OP}
+    meta = graphs.meta_graph(folder, tags or (graphs.SERVING_TAG,), outline=True)
+    shown = {key: value for key, value in meta.signature_def.items() if key != INIT_OP}
     return Contents(meta.graph_def, shown, stored(folder / "variables" / "variables"))
 
 

@@ -11,11 +11,12 @@ from converters import graphs
 
 def narrow(folder: Path, key: str | None) -> None:
     """Leave only the graph that servers load, and of its signatures only ``key`` when one is named."""
-    found = graphs.saved_model(folder)
-    meta = graphs.meta_graph(folder)
+    found = graphs.saved_model(folder, outline=True)
+    meta = graphs.meta_graph(folder, outline=True)
     others = [each for each in meta.signature_def if key is not None and each != graphs.signature_def(meta, key)[0]]
     if len(found.meta_graphs) == 1 and not others:
         return
+    found, meta = graphs.saved_model(folder), graphs.meta_graph(folder)
     for each in others:
         del meta.signature_def[each]
     _rewrite(folder, found, meta)

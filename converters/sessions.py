@@ -1,0 +1,70 @@
+"""Models loaded as a server loads them; the weights of very large ones are brought in one by one."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import tensorflow as tf
+
+from converters import graphs
+from converters.outlined import Outlined
+from converters.quiet import quiet
+from model_config.errors import BadSource
+
+# values in constants; TensorFlow copies them about ten times before it answers
+LARGE: Final = 1 << 25
+
+
+@contextmanager
+def session(folder: Path, *, large: int = LARGE) -> Iterator[Any]:
+    """A session over a SavedModel as a server holds it, variables and initialization included.
+
+    Args:
+        large: of a graph with more values in its constants, what TensorFlow would compute ahead of large ones is
+            computed one by one, and held in variables. Operations and values are those that a server has.
+
+    Raises:
+        BadSource: it cannot be loaded.
+    """
+    graph = tf.Graph()
+    # a session used with its own "with" would make its graph the one that the block's own operations go to
+    with closing(tf.compat.v1.Session(graph=graph)) as opened:
+        try:
+            with quiet(), graph.as_default():
+                _load(opened, folder, large)
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
+        yield opened
+
+
+def require_loadable(folder: Path) -> None:
+    """Load a SavedModel as a server does; BadSource when that fails."""
+    with session(folder):
+        pass
+    gc.collect()  # a session and its graph hold each other, and the memory of both
+
+
+def _load(opened: Any, folder: Path, large: int) -> None:
+    outlined = Outlined.of(folder, large)
+    if outlined is None:
+        tf.compat.v1.saved_model.load(opened, [graphs.SERVING_TAG], str(folder))
+        return
+    weights = {f"{name}:0": _held(opened, outlined.value(name)) for name in outlined.weights}
+    with TemporaryDirectory() as scratch:
+        outlined.write(Path(scratch))
+        tf.compat.v1.saved_model.load(opened, [graphs.SERVING_TAG], scratch, input_map=weights)
+
+
+def _held(opened: Any, value: Any) -> Any:
+    """A variable with that value, as it is read."""
+    dtype = tf.as_dtype(value.dtype)
+    name = f"weight_{len(opened.graph.get_operations())}"
+    handle = tf.raw_ops.VarHandleOp(dtype=dtype, shape=value.shape, shared_name=name, name=name)
+    given = tf.compat.v1.placeholder(dtype, value.shape)
+    opened.run(tf.raw_ops.AssignVariableOp(resource=handle, value=given), {given: value})
+    return tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
