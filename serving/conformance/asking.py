@@ -50,13 +50,18 @@ class Answer:
 
     Attributes:
         code: gRPC's, such as OK.
-        text: the message of a refusal, or the answer as protobuf text on one line.
+        details: the message of a refusal.
         message: the answer itself; None when it was refused.
     """
 
     code: str
-    text: str
+    details: str
     message: Any = None
+
+    @property
+    def text(self) -> str:
+        """The message of a refusal, or the answer as protobuf text on one line."""
+        return self.details if self.message is None else text_format.MessageToString(self.message, as_one_line=True)
 
     def require(self, code: str, text: Text | None = None) -> Answer:
         """Mismatch unless it is this; any text will do when None."""
@@ -79,4 +84,4 @@ def ask_raw(channel: grpc.Channel, method: str, raw: bytes, answer: Any, timeout
         message = channel.unary_unary(f"/{method}", response_deserializer=answer.FromString)(raw, timeout=timeout_s)
     except grpc.RpcError as error:
         return Answer(error.code().name, error.details() or "")
-    return Answer("OK", text_format.MessageToString(message, as_one_line=True), message)
+    return Answer("OK", "", message)

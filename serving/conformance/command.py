@@ -47,12 +47,17 @@ def conformance(backend: str, given: str | None, only: str, as_json: bool) -> No
 
 def _told(result: Result, as_json: bool) -> Result:
     if not as_json:
-        click.echo(f"{'ok' if not result.trouble else 'DIFFERS':8}{result.name}", err=True)
+        click.echo(f"{_verdict(result):8} {result.name}", err=True)
     return result
 
 
 def _show(results: list[Result]) -> None:
-    rows: list[tuple[str, ...]] = [
-        (each.name, each.setting, each.trouble or "ok", f"{each.seconds:.2f}") for each in results
-    ]
-    print_table("conformance to TensorFlow Serving 2.17.1", ("case", "setting", "answer", "seconds"), rows, left=3)
+    rows = [(each.name, each.setting, _verdict(each), f"{each.seconds:.2f}") for each in results]
+    print_table("conformance to TensorFlow Serving 2.17.1", ("case", "setting", "verdict", "seconds"), rows, left=3)
+    for each in results:
+        if each.trouble:
+            click.echo(f"{each.name}\n  {each.trouble}\n")
+
+
+def _verdict(result: Result) -> str:
+    return "differs" if result.trouble else "ok"

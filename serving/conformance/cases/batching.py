@@ -24,7 +24,7 @@ def _rows(count: int, version: int = 2, width: int = 3) -> Any:
 
 rows("Batching", {name: row for name, row in WHICH.items() if "label" not in name}, "batching")
 # what batching itself refuses stands below
-_OWN = {"[] for [?,3]", "[2, 4] for [?,3]", "[3] for [?,3]", "batch of 0", "2 rows and 3", "1 row and 3"}
+_OWN = {"[] for [?,3]", "[2,4] for [?,3]", "[3] for [?,3]", "batch of 0", "2 rows and 3", "1 row and 3"}
 rows("Batching", {name: row for name, row in INPUTS.items() if name not in _OWN}, "batching")
 rows(
     "Batching",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
 from typing import Any
@@ -106,10 +107,21 @@ def _metrics(bench: Bench) -> None:
     code, text = _get(bench, "/monitoring/prometheus/metrics")
 
     assert code == 200
-    for start in (
-        ':tensorflow:serving:request_count{model_name="dense",status="OK"} ',
-        ':tensorflow:serving:request_latency_bucket{model_name="dense",API="Predict",entrypoint="GRPC",le="10"} ',
-        ':tensorflow:serving:request_latency_sum{model_name="dense",API="Predict",entrypoint="GRPC"} ',
-        ':tensorflow:serving:runtime_latency_count{model_name="dense",API="Predict",runtime="TF1"} ',
-    ):
-        assert any(line.startswith(start) for line in text.splitlines()), f"no line starts with {start}"
+    dense = ("model_name", "dense")
+    grpc = {dense, ("API", "Predict"), ("entrypoint", "GRPC")}
+    wanted: list[tuple[str, set[tuple[str, str]]]] = [
+        ("request_count", {dense, ("status", "OK")}),
+        ("request_count", {dense, ("status", "NOT_FOUND")}),
+        ("request_latency_bucket", {*grpc, ("le", "+Inf")}),
+        ("request_latency_sum", grpc),
+        ("request_latency_count", grpc),
+        ("runtime_latency_count", {dense, ("API", "Predict"), ("runtime", "TF1")}),
+    ]
+    samples = [_sample(line) for line in text.splitlines() if not line.startswith("#")]
+    for name, labels in wanted:
+        assert (f":tensorflow:serving:{name}", labels) in samples, f"no {name} with {sorted(labels)}"
+
+
+def _sample(line: str) -> tuple[str, set[tuple[str, str]]]:
+    """Name and labels of one line of the metrics."""
+    return line.partition("{")[0], set(re.findall(r'(\w+)="(.*?)"', line))

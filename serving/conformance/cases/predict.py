@@ -129,7 +129,7 @@ INPUTS: dict[str, Row] = {
         "INVALID_ARGUMENT",
         re.compile(
             r"Incompatible shapes: \[2\] vs\. \[3\]\n\t "
-            r"\[\[\{\{function_node __inference_add_\d+\}\}\{\{node add\}\}\]\]"
+            r"\[\[\{\{function_node __inference_add_\d+\}\}\{\{node (add|sub)\}\}\]\]"
         ),
     ),
     "1 row and 3": (
