@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from clients.ask import Detector
     from clients.client import Client
-    from clients.pictures import Picture
-    from clients.tasks.detection import Detection
+    from evaluation.pictures import Picture
+    from evaluation.tasks.detection import Detection
     from model_config.models import Model
 
 
@@ -72,7 +72,8 @@ def predict(
 
     Example: python -m clients predict --model demo --version 2 --image photo.jpg --output found.jpg
     """
-    from clients import drawing, pictures
+    from clients import drawing
+    from evaluation import pictures
 
     for path, picture, answered, found in _predictions(server, model, version, images, min_score, labels, file):
         if output:
@@ -93,9 +94,9 @@ def _predictions(
     given: str | None,
     file: Path,
 ) -> Iterator[tuple[Path, Picture, int, list[Detection]]]:
-    from clients import labels, pictures
     from clients.ask import Detector
     from clients.client import Client
+    from evaluation import labels, pictures
     from model_config import models
 
     known = models.load(file).get(model)
@@ -143,9 +144,10 @@ def bench(
     as_json: bool,
 ) -> None:
     """Measure latency and throughput of versions, closed loop, under the same load."""
-    from clients import bench, pictures
+    from clients import bench
     from clients.client import Client
     from clients.report import table
+    from evaluation import pictures
 
     plan = bench.Load(requests, warm_up, batch, concurrency)
     payload = [pictures.read(path) for path in images]
@@ -188,9 +190,10 @@ def compare(
 
     The first version named is what the others are held against.
     """
-    from clients import bench, compare, datasets, labels
+    from clients import bench, compare
     from clients.client import Client
     from clients.report import table, write
+    from evaluation import datasets, labels
     from model_config import models
 
     known = models.load(file).get(model)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clients.client import Client, predict_request
-from clients.pictures import Picture
-from clients.tasks import detection
 from clients.wire import serving_pb2 as wire
+from evaluation.pictures import Picture
+from evaluation.tasks import detection
 
 
 @dataclass(frozen=True)

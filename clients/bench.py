@@ -8,7 +8,7 @@ from typing import Any
 
 from clients import load
 from clients.ask import Detector
-from clients.pictures import Picture
+from evaluation.pictures import Picture
 from model_config.errors import SuiteError
 
 _ROUNDS = 5

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clients import accuracy, bench, environment, pictures
+from clients import bench, environment
 from clients.ask import Detector
-from clients.datasets import CocoDataset, LabelledPicture
 from clients.load import Run
-from clients.tasks.detection import Detection
+from evaluation import accuracy, pictures
+from evaluation.datasets import CocoDataset, LabelledPicture
+from evaluation.tasks.detection import Detection
 from model_config import base_path
 
 Found = Mapping[int, Sequence[Detection]]  # by picture id

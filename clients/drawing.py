@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from clients.pictures import Picture
-from clients.tasks.detection import Detection
+from evaluation.pictures import Picture
+from evaluation.tasks.detection import Detection
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 

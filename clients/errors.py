@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import grpc
 
+from evaluation import errors
 from model_config.errors import SuiteError
 
 
@@ -45,16 +46,8 @@ class ServerFailed(ClientError):
     """The server broke while answering."""
 
 
-class BadAnswer(ClientError):
+class BadAnswer(ClientError, errors.BadAnswer):
     """The answer is not what it should be."""
-
-
-class BadPicture(SuiteError):
-    """A file that is no readable picture."""
-
-
-class BadDataset(SuiteError):
-    """Labelled data that cannot be used."""
 
 
 Code = grpc.StatusCode

@@ -82,7 +82,7 @@ def pictures() -> list[np.ndarray]:
 
 @pytest.fixture
 def picture_file(tmp_path: Path, pictures: list[np.ndarray]) -> Path:
-    from clients import pictures as files
+    from evaluation import pictures as files
 
     path = tmp_path / "picture.png"
     files.write(pictures[0], path)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients import accuracy, datasets, pictures
-from clients.errors import BadDataset
-from clients.tasks.detection import Detection
+from evaluation import accuracy, datasets, pictures
+from evaluation.errors import BadDataset
+from evaluation.tasks.detection import Detection
 
 BOXES = [(10, 10, 20, 20), (5, 30, 25, 50)]  # ymin, xmin, ymax, xmax
 

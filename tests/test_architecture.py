@@ -16,8 +16,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = {
     "model_config": set(),
-    "converters": {"model_config"},
-    "clients": {"model_config"},
+    "evaluation": {"model_config"},
+    "converters": {"model_config", "evaluation"},
+    "clients": {"model_config", "evaluation"},
     "serving": {"model_config", "clients"},
     # the demo types the others' commands, and imports only what draws its progress and finds a port
     "demo": {"model_config", "serving"},
@@ -41,7 +42,8 @@ def test_a_package_imports_only_the_layers_below_it(package):
 
 
 @pytest.mark.parametrize(
-    "package", ["model_config", "clients", "clients.client", "clients.__main__", "serving.__main__"]
+    "package",
+    ["model_config", "evaluation.tasks.detection", "clients", "clients.client", "clients.__main__", "serving.__main__"],
 )
 def test_importing_it_does_not_import_tensorflow(package):
     program = f"import {package}, sys; sys.exit('tensorflow' in sys.modules)"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from command_line import run
 
-from clients import datasets
 from demo import anchors, shapes, train
+from evaluation import datasets
 from model_config import models
 
 ROOT = Path(__file__).parents[1]

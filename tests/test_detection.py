@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clients import drawing, labels
-from clients.errors import BadAnswer
-from clients.tasks import detection
-from clients.tasks.detection import Detection
+from clients import drawing
+from evaluation import labels
+from evaluation.errors import BadAnswer
+from evaluation.tasks import detection
+from evaluation.tasks.detection import Detection
 from model_config.errors import SuiteError
 from model_config.manifest import Signature, Tensor
 

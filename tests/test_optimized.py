@@ -10,10 +10,10 @@ import pytest
 from command_line import run
 from loops import answers
 
-from clients import accuracy, datasets, pictures
-from clients.tasks import detection
 from converters import graphs, pipeline, recipes
 from converters.sources import Source
+from evaluation import accuracy, datasets, pictures
+from evaluation.tasks import detection
 from model_config import base_path
 
 LOOPS = {"Enter", "Exit", "TensorArrayV3", "NonMaxSuppressionV3"}

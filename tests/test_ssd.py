@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 from command_line import run
 
-from clients import accuracy, datasets, labels, pictures
 from clients.ask import Detector
 from clients.client import Client
-from clients.tasks import detection
 from converters import sources
+from evaluation import accuracy, datasets, labels, pictures
+from evaluation.tasks import detection
 from model_config import base_path
 from serving import address
 

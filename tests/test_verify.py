@@ -16,10 +16,10 @@ import tiny
 import yaml
 from command_line import run
 
-from clients import pictures as files
 from converters import graphs, recipes, registry
 from converters.build import build
 from converters.checking import checks, inputs, verify, warm_up
+from evaluation import pictures as files
 from model_config import base_path
 from model_config.errors import BuildError
 from model_config.manifest import Signature, Tensor

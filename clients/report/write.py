@@ -11,11 +11,12 @@ from pathlib import Path
 
 import jinja2
 
-from clients import accuracy, drawing, pictures
+from clients import drawing
 from clients.compare import Comparison
-from clients.datasets import LabelledPicture
 from clients.report import table
-from clients.tasks.detection import Detection
+from evaluation import accuracy, pictures
+from evaluation.datasets import LabelledPicture
+from evaluation.tasks.detection import Detection
 
 _PICTURES = 12
 _LEAST_SIDE = 384  # pixels; smaller pictures are enlarged before boxes are drawn

@@ -49,6 +49,8 @@ class Suppression:
             better boxes can suppress it.
         first_class: the number of the first class.
         padding: what stands in the rows that hold no box, by role.
+        engine: in operations that TensorRT takes. It finds the best anchors of floats, best first, so that of
+            boxes with equal scores others may be kept.
     """
 
     iou: float
@@ -59,6 +61,7 @@ class Suppression:
     clip: Clip | None = None
     first_class: float = 0.0
     padding: dict[str, float] = field(default_factory=dict)
+    engine: bool = False
 
     def __str__(self) -> str:
         limits = f"{self.per_class} a class, {self.total} in all, of the best {self.candidates} anchors"
@@ -77,13 +80,14 @@ def suppress(rule: Suppression, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     given = dict(given)
     boxes, scores, window = given.pop("boxes"), given.pop("scores"), given.pop("window", None)
-    boxes = boxes[:, :, tf.newaxis] if boxes.shape.rank == 3 else boxes
+    boxes = tf.expand_dims(boxes, 2) if boxes.shape.rank == 3 else boxes
     after = rule.clip is not None and rule.clip.when == "after"
     if rule.clip and not after:
         boxes, scores = _clipped(rule.clip, boxes, scores, window)
-    anchors = _best_anchors(scores, rule.candidates)
+    anchors = _best_anchors(rule, scores)
     boxes, scores = (tf.gather(each, anchors, batch_dims=1) for each in (boxes, scores))
-    scores = _best_only(scores, rule.candidates * _CLASSES_EACH)
+    if not rule.engine:
+        scores = _best_only(scores, rule.candidates * _CLASSES_EACH)
     # nothing is left out yet if something may be lost by cutting off
     total = max(rule.total, rule.per_class * scores.shape[-1]) if after else rule.total
     found = tf.image.combined_non_max_suppression(
@@ -115,10 +119,12 @@ def _clipped(clip: Clip, boxes: Any, scores: Any, window: Any) -> tuple[Any, Any
     return boxes, scores
 
 
-def _best_anchors(scores: Any, candidates: int) -> Any:
+def _best_anchors(rule: Suppression, scores: Any) -> Any:
     anchors = scores.shape[1]
-    count = min(candidates, anchors) if anchors else tf.minimum(candidates, tf.shape(scores)[1])
-    best = tf.math.top_k(tf.reduce_max(scores, -1), count, sorted=False).indices
+    count = min(rule.candidates, anchors) if anchors else tf.minimum(rule.candidates, tf.shape(scores)[1])
+    best = tf.math.top_k(tf.reduce_max(scores, -1), count, sorted=rule.engine).indices
+    if rule.engine:
+        return best
     # in the order they came in, which decides between equal scores
     return -tf.math.top_k(-best, count).values
 
@@ -160,11 +166,21 @@ def _valid(kept: dict[str, Any]) -> Any:
 
 def _padded(rule: Suppression, kept: dict[str, Any]) -> dict[str, Any]:
     rows = {**kept, "classes": kept["classes"] + rule.first_class}
-    count, valid = rows.pop("count"), _valid(kept)
+    count = rows.pop("count")
     for role, value in rows.items():
-        mask = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (value.shape.rank - 2)], 0))
-        rows[role] = tf.where(mask, value, tf.cast(rule.padding.get(role, 0.0), value.dtype))
+        wanted = rule.padding.get(role, 0.0)
+        if wanted != _padding_there(rule, role):
+            valid = _valid(kept)
+            mask = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (value.shape.rank - 2)], 0))
+            rows[role] = tf.where(mask, value, tf.cast(wanted, value.dtype))
     return {**rows, "count": count}
+
+
+def _padding_there(rule: Suppression, role: str) -> float | None:
+    """What stands in rows without a box already; None where it is no certain number."""
+    if role not in ROLES or (rule.clip is not None and rule.clip.when == "after"):
+        return None
+    return rule.first_class if role == "classes" else 0.0
 
 
 def built(rule: Suppression, given: Mapping[str, Any], types: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from clients.errors import BadPicture
+from evaluation.errors import BadPicture
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from clients import labels
-from clients.client import Arrays
-from clients.errors import BadAnswer
-from clients.pictures import Picture
+from evaluation import labels
+from evaluation.errors import BadAnswer
+from evaluation.pictures import Picture
 from model_config.errors import SuiteError
 from model_config.manifest import Signature
+
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
 OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pycocotools.coco import COCO
 
-from clients.errors import BadDataset
-from clients.tasks.detection import Detection
+from evaluation.errors import BadDataset
+from evaluation.tasks.detection import Detection
 
 INSTANCES = "instances.json"
 

@@ -1,0 +1,1 @@
+"""What an answer is worth: pictures, labels, tasks, data sets and metrics, without TensorFlow."""
