@@ -10,9 +10,10 @@ from typing import Any, Final
 import grpc
 import numpy as np
 
-from clients.errors import BadAnswer, ClientError, NotServed, translated
+from clients.errors import BadAnswer, BadRequest, ClientError, NotServed, ServerFailed, translated
 from clients.wire import serving_pb2 as wire
 from clients.wire import tensors
+from model_config import server_messages_pb2 as server_messages
 from model_config.manifest import Signature, Tensor
 
 DEFAULT_TIMEOUT_S: Final = 60.0
@@ -55,6 +56,7 @@ class Client:
         self._predict = self._method("PredictionService/Predict", wire.PredictResponse)
         self._metadata = self._method("PredictionService/GetModelMetadata", wire.GetModelMetadataResponse)
         self._status = self._method("ModelService/GetModelStatus", wire.GetModelStatusResponse)
+        self._reload = self._method("ModelService/HandleReloadConfigRequest", server_messages.ReloadConfigResponse)
 
     def predict(
         self,
@@ -92,6 +94,13 @@ class Client:
 
     def signature(self, model: str, version: int | None = None, name: str = "serving_default") -> Signature:
         """What a version takes and gives; NotServed when there is no such version or signature."""
+        found = self.signatures(model, version)
+        if name not in found:
+            raise NotServed(f"{model} has no signature {name!r}, only {', '.join(sorted(found))}")
+        return found[name]
+
+    def signatures(self, model: str, version: int | None = None) -> dict[str, Signature]:
+        """All signatures of a version by name; NotServed when there is no such version."""
         request = wire.GetModelMetadataRequest(model_spec=_spec(model, version), metadata_field=["signature_def"])
         try:
             with translated(self.server):
@@ -99,10 +108,8 @@ class Client:
         except NotServed as error:
             raise self._explained(request.model_spec, error) from error
         # not Unpack: the message's full name there is TensorFlow's, its bytes are the same
-        signatures = wire.SignatureDefMap.FromString(response.metadata["signature_def"].value).signature_def
-        if name not in signatures:
-            raise NotServed(f"{model} has no signature {name!r}, only {', '.join(sorted(signatures))}")
-        return _plain(signatures[name])
+        found = wire.SignatureDefMap.FromString(response.metadata["signature_def"].value).signature_def
+        return {name: _plain(each) for name, each in found.items()}
 
     def status(self, model: str) -> list[VersionState]:
         """The state of every version of a model, ascending; NotServed when the server does not know the model."""
@@ -114,6 +121,32 @@ class Client:
             for each in response.model_version_status
         )
         return sorted(states, key=lambda state: state.version)
+
+    def version_of(self, model: str, label: str = "") -> int | None:
+        """The version that answers to a label, or without one to the model's name alone; None when none does."""
+        spec = wire.ModelSpec(name=model, version_label=label) if label else wire.ModelSpec(name=model)
+        request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+        try:
+            with translated(self.server):
+                response = self._metadata(request.SerializeToString(), timeout=self._timeout_s)
+        except (NotServed, BadRequest):
+            return None
+        return int(response.model_spec.version.value)
+
+    def reload(self, config: server_messages.ModelServerConfig) -> None:
+        """Make the server serve just what a config lists; versions that go on being served are left alone.
+
+        A server may answer before a version is loaded, or only after it.
+
+        Raises:
+            BadRequest, ServerFailed: the server refused the config, or could not load a model that is new to it.
+            DeadlineExceeded: it is still at it, which for a folder that is not there means for ever.
+        """
+        request = server_messages.ReloadConfigRequest(config=config)
+        with translated(self.server):
+            response = self._reload(request.SerializeToString(), timeout=self._timeout_s)
+        if response.status.error_code:
+            raise ServerFailed(f"{self.server} did not take up the config: {response.status.error_message}")
 
     def close(self) -> None:
         """Hang up."""

@@ -93,6 +93,18 @@ class Calibration(_Frozen):
     sha256: str
 
 
+class TensorRT(_Frozen):
+    """Where TensorRT engines were built: they run with this TensorRT on this model of GPU, and nowhere else."""
+
+    tensorflow: str
+    tensorrt: str
+    cuda: str
+    cudnn: str
+    gpu: str
+    compute_capability: str
+    driver: str
+
+
 class Manifest(_Frozen):
     """Everything worth knowing about one version after the fact."""
 
@@ -107,6 +119,7 @@ class Manifest(_Frozen):
     calibration: Optional[Calibration] = None
     # what a server needs beside TensorFlow to answer: "onednn", which is off on some processors, and absent on GPUs
     requires: tuple[str, ...] = ()
+    tensorrt: Optional[TensorRT] = None
     tools: Mapping[str, str]
     signatures: Mapping[str, Signature]
     batch_sizes: tuple[int, ...]

@@ -1,25 +1,18 @@
-"""Start a server over chosen versions, wait for it, see how it is, stop it."""
+"""Start a server over chosen versions, wait for it, see how it is, change what it serves, stop it."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import threading
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from model_config import options
-from model_config.console import Commands, print_json, print_line, stderr
-from serving import address, backends, process
-from serving.signals import stop_signal
-
-_LOAD_S = 300.0
-_POLL_S = 0.1
+from model_config.console import Commands, print_json, print_line
+from serving.up import LOAD_S, up
 
 _port = click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True, help="The gRPC port.")
-_timeout = click.option("--timeout", default=_LOAD_S, show_default=True, help="Seconds that loading may take.")
+_timeout = click.option("--timeout", default=LOAD_S, show_default=True, help="Seconds that loading may take.")
 
 
 @click.group(cls=Commands)
@@ -27,99 +20,64 @@ def main() -> None:
     """Run a server over the versions of a model."""
 
 
-@main.command()
-@options.model
-@options.versions
-@click.option("--backend", type=click.Choice(backends.NAMES), default="auto", show_default=True, help="What runs it.")
-@_port
-@options.repository
-@click.option("--detach", is_flag=True, help="Return when it is ready; stop it with: down.")
-@_timeout
-@options.as_json
-def up(
-    model: str,
-    versions: tuple[int, ...],
-    backend: str,
-    port: int,
-    repository: Path,
-    detach: bool,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    """Serve versions of a model, until Ctrl-C unless detached."""
-    from model_config import base_path, server_config
-    from serving import requirements
-
-    address.require_free(port)
-    served = server_config.choose(repository, model, versions, {})
-    wanted = [base_path.require(repository, model, number) for number in versions]
-    environment = requirements.environment(wanted, os.environ)
-    config = server_config.write([served], repository)
-    log = process.STATE_FOLDER / f"{port}.log"
-    stop = stop_signal()
-    child = process.start(backends.argv(backend, config, port), log, environment)
-    running = process.Running(child.pid, port, model, versions, str(log))
-    with process.stopped_on_error(child):
-        _wait_ready(running, child, stop, timeout)
-        process.note(running)
-        _print_ready(running, "make stop" if detach else "Ctrl-C", as_json)
-        if not detach:
-            _stay(running, child, stop)
-
-
-def _wait_ready(
-    running: process.Running, child: subprocess.Popen[bytes], stop: threading.Event, timeout: float
-) -> None:
-    from serving import ready
-
-    def go_on() -> None:
-        process.require_alive(child, Path(running.log))
-        if stop.is_set():
-            raise KeyboardInterrupt
-
-    with stderr().status(f"loading {running.what}"):
-        ready.wait(running.server, running.model, running.versions, timeout, go_on)
-
-
-def _print_ready(running: process.Running, how: str, as_json: bool) -> None:
-    said = f"ready: {running.what} on {running.server} (log: {running.log}; stop with: {how})"
-    print_line(said, asdict(running), as_json)
-
-
-def _stay(running: process.Running, child: subprocess.Popen[bytes], stop: threading.Event) -> None:
-    """Return when the server has ended, by itself, by ``down`` or because we were told to stop."""
-    while child.poll() is None and not stop.wait(_POLL_S):
-        pass
-    process.forget(running.port)
-    if stop.is_set():
-        process.stop_child(child)
-    elif child.returncode:
-        process.require_alive(child, Path(running.log))
-    click.echo("stopped", err=True)
+main.add_command(up)
 
 
 @main.command()
 @_port
+@click.option("--all", "every", is_flag=True, help="Every server that was started from this folder.")
 @options.as_json
-def down(port: int, as_json: bool) -> None:
+def down(port: int, every: bool, as_json: bool) -> None:
     """Stop the detached server on a port."""
-    running = process.stop_noted(port)
-    print_line(f"stopped: {running.model} on port {running.port}", asdict(running), as_json)
+    from serving import notes, servers
+
+    for each in [running.port for running in notes.all_noted()] if every else [port]:
+        running = servers.stop_noted(each)
+        print_line(f"stopped: {running.names} on port {each}", running.to_json(), as_json)
 
 
 @main.command()
 @options.server
 @options.model
 @options.versions
+@options.repository
 @_timeout
 @options.as_json
-def wait(server: str, model: str, versions: tuple[int, ...], timeout: float, as_json: bool) -> None:
-    """Return when the server serves every version, or say why it will not."""
+def wait(server: str, model: str, versions: tuple[int, ...], repository: Path, timeout: float, as_json: bool) -> None:
+    """Return when every version on the server has answered a real request, or say why it will not."""
     from serving import ready
 
-    ready.wait(server, model, versions, timeout)
+    ready.wait(ready.Target(server, repository), {model: versions}, timeout)
     found = {"server": server, "model": model, "versions": versions}
     print_line(f"ready: {model} {', '.join(map(str, versions))} on {server}", found, as_json)
+
+
+@main.command()
+@options.server
+@click.option("--model", help="The model's name; left out: what python -m model_config use has chosen.")
+@click.option("--version", "versions", type=int, multiple=True, help="May be repeated.")
+@options.labels
+@options.apart
+@click.option("--replace", is_flag=True, help="Unload first, where memory does not hold both; requests fail meanwhile.")
+@options.repository
+@click.option("--root", help="Where a server not started here sees the repository, such as /models.")
+@_timeout
+@options.as_json
+def swap(server: str, repository: Path, root: str | None, timeout: float, as_json: bool, **asked: Any) -> None:
+    """Make a running server serve other versions, without losing a request; it stays as it is if one cannot load.
+
+    Example: python -m serving swap --model demo --version 2
+    """
+    from serving import swapping
+
+    wanted = swapping.Wanted(timeout_s=timeout, **asked)
+    running = swapping.ours(server)
+    if running:
+        models = dict(swapping.of_ours(running, wanted).models)
+    else:
+        models = {each.name: each.versions for each in swapping.of_any(server, repository, root, wanted)}
+    what = "; ".join(f"{name} {', '.join(map(str, versions))}" for name, versions in models.items())
+    print_line(f"serving: {what} on {server}", {"server": server, "models": models}, as_json)
 
 
 @main.command()

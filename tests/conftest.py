@@ -67,7 +67,7 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory):
 
     port, folder = address.free_port(), tmp_path_factory.mktemp("serving")
     up = ("serving", "up", "--model", MODEL, "--version", 1, "--version", 2, "--repository", repository)
-    done = run(*up, "--port", port, "--detach", cwd=folder)
+    done = run(*up, "--backend", "embedded", "--port", port, "--detach", cwd=folder)
     assert done.returncode == 0, done.stderr
     yield f"{address.LOCAL}:{port}"
     assert run("serving", "down", "--port", port, cwd=folder).returncode == 0

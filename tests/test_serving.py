@@ -16,9 +16,9 @@ from command_line import assert_one_sentence, run
 
 from clients.client import Client
 from clients.errors import ServerUnavailable
-from serving import address, backends, process
+from serving import address, process
 
-UP = ("serving", "up", "--model", "tiny")
+UP = ("serving", "up", "--model", "tiny", "--backend", "embedded")
 
 
 @pytest.fixture
@@ -122,12 +122,20 @@ def test_8_bit_arithmetic_is_served_with_onednn_and_refused_where_it_is_off(
 
 
 def test_a_version_that_cannot_be_loaded_is_named_at_once_and_nothing_is_left(repository, port, tmp_path):
-    broken = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny")
-    (broken / "1" / "saved_model.pb").write_bytes(b"\xff garbage")
+    graph = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny") / "1" / "saved_model.pb"
+    graph.write_bytes(b"\xff" * graph.stat().st_size)
     arguments = ("--version", 1, "--version", 2, "--repository", tmp_path / "models", "--port", port, "--detach")
 
     assert_one_sentence(run(*UP, *arguments, cwd=tmp_path), "version 1 of tiny cannot be served", "--replace")
     address.require_free(port)
+
+
+def test_half_a_copy_is_not_served(repository, port, tmp_path):
+    graph = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny") / "1" / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:1000])
+    done = run(*UP, "--version", 1, "--repository", tmp_path / "models", "--port", port, cwd=tmp_path)
+
+    assert_one_sentence(done, "is not whole", "saved_model.pb: 1000 of", "--replace")
 
 
 def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path):
@@ -137,19 +145,6 @@ def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path):
 
     with pytest.raises(process.ServeError, match="exit code 1: no such flag"):
         process.require_alive(child, log)
-
-
-@pytest.mark.parametrize("name", ["docker", "binary"])
-def test_backends_to_come_are_known(repository, port, name):
-    done = run(*UP, "--version", 1, "--backend", name, "--repository", repository, "--port", port)
-
-    assert_one_sentence(done, f"backend {name} is not part of this release")
-
-
-def test_the_command_line_of_a_backend_is_said_before_it_runs(tmp_path):
-    command = backends.argv("auto", tmp_path / "models.config", 8500)
-
-    assert command[1:] == ("-m", "serving.embedded", "--port=8500", f"--model_config_file={tmp_path / 'models.config'}")
 
 
 def test_wait_and_status_ask_any_server(server):

@@ -1,0 +1,96 @@
+"""What a swap is from and to: by our own notes for a server that was started here, by asking any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clients.client import Client
+from model_config import bundle, chosen, fit, server_config
+from model_config.server_config import Served
+from serving import notes, swap
+from serving.address import LOCAL
+from serving.backends import BACKENDS
+from serving.ready import Target, states
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user wants a server to serve.
+
+    Attributes:
+        model: with its versions; None for what ``python -m model_config use`` has chosen.
+        replace: let the old versions go first.
+    """
+
+    model: str | None
+    versions: tuple[int, ...]
+    labels: Mapping[str, int]
+    apart: bool = False
+    replace: bool = False
+    timeout_s: float = 300.0
+
+
+def of_ours(running: notes.Running, wanted: Wanted) -> notes.Running:
+    """Swap on a server that was started here; the note and the config on disk follow what it serves."""
+    repository = Path(running.repository)
+    models = _wanted(repository, wanted)
+    fit.require(bundle.versions_of(models, repository), BACKENDS[running.backend].facts(running.image))
+    old = server_config.read(running.config)
+    new = _whole(old, [each.below(running.seen_repository) for each in models], wanted)
+    _kind(wanted)(swap.Swap(Target(running.server, repository), old, new, wanted.timeout_s))
+    server_config.write(new, running.bundle)
+    changed = running.serving(new)
+    notes.note(changed)
+    return changed
+
+
+def of_any(server: str, repository: Path, root: str | None, wanted: Wanted) -> list[Served]:
+    """Swap on a server that somebody else started; what it serves of other models must be in the model config.
+
+    Args:
+        root: where the server sees the repository, if elsewhere than we.
+    """
+    chosen_now = _wanted(repository, wanted)
+    models = _whole(server_config.read(repository / server_config.FILE), chosen_now, wanted)
+    new = [each.below(root or str(repository.resolve())) for each in models]
+    target = Target(server, repository)
+    with target.client(10) as client:
+        old = [served for each in new for served in [_as_served(client, each)] if served]
+    _kind(wanted)(swap.Swap(target, old, new, wanted.timeout_s))
+    server_config.write([each.below(str(repository.resolve())) for each in models], repository)
+    return new
+
+
+def _wanted(repository: Path, wanted: Wanted) -> Sequence[Served]:
+    return chosen.models(repository, wanted.model, wanted.versions, wanted.labels, wanted.apart)
+
+
+def _whole(former: Sequence[Served], models: Sequence[Served], wanted: Wanted) -> list[Served]:
+    return list(models) if wanted.model is None else server_config.instead(former, models)
+
+
+def _kind(wanted: Wanted) -> Callable[[swap.Swap], None]:
+    return swap.replacing if wanted.replace else swap.beside
+
+
+def _as_served(client: Client, wanted: Served) -> Served | None:
+    """What a server serves of a model now, as far as it tells; None when nothing."""
+    found = [number for number, state in states(client, wanted.name).items() if state.state == "AVAILABLE"]
+    if not found:
+        return None
+    labels = {label: client.version_of(wanted.name, label) for label in wanted.labels}
+    return Served(
+        wanted.name,
+        wanted.base_path,
+        tuple(found),
+        {label: number for label, number in labels.items() if number in found},
+    )
+
+
+def ours(server: str) -> notes.Running | None:
+    """Our note of the server at HOST:PORT; None when it was not started from this folder."""
+    port = server.rpartition(":")[2]
+    running = notes.noted(int(port)) if port.isdigit() else None
+    return running if running and running.server == server.replace("localhost", LOCAL) else None
