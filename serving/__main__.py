@@ -9,10 +9,13 @@ import click
 
 from model_config import options
 from model_config.console import Commands, print_json, print_line
+from serving.signals import stop_signal
 from serving.up import LOAD_S, up
 
 _port = click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True, help="The gRPC port.")
 _timeout = click.option("--timeout", default=LOAD_S, show_default=True, help="Seconds that loading may take.")
+
+_WATCH_S = 2.0
 
 
 @click.group(cls=Commands)
@@ -82,14 +85,31 @@ def swap(server: str, repository: Path, root: str | None, timeout: float, as_jso
 
 @main.command()
 @options.server
-@options.model
+@click.option("--model", help="Only this one; all that are known of if left out.")
+@click.option(
+    "--rest-port", type=click.IntRange(1, 65535), help="Where its metrics are; the gRPC port + 1 if left out."
+)
+@options.repository
+@click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
 @options.as_json
-def status(server: str, model: str, as_json: bool) -> None:
-    """Show the versions of a model on a server and the state of each."""
-    from clients import status as client_status
+def status(server: str, model: str | None, rest_port: int | None, repository: Path, watch: bool, as_json: bool) -> None:
+    """Show what a server serves, in which state, and how often it was asked."""
+    from serving import status as server_status
+    from serving import swapping
+    from serving.ready import Target
 
-    found = client_status.look(server, model)
-    print_json(found) if as_json else client_status.show(found)
+    stop = stop_signal() if watch else None
+    while True:
+        running = swapping.ours(server)
+        target = Target(server, Path(running.repository) if running else repository)
+        found = server_status.look(target, running, model, rest_port)
+        if watch and not as_json:
+            click.clear()
+        print_json(found.to_json()) if as_json else server_status.show(found)
+        if found.remark:
+            click.echo(found.remark, err=True)
+        if stop is None or stop.wait(_WATCH_S):
+            return
 
 
 if __name__ == "__main__":

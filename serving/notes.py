@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from model_config import server_config
-from model_config.errors import ServeError
 from serving import address
 
 STATE_FOLDER = Path(".serving")
@@ -109,13 +108,23 @@ def forget(port: int) -> None:
 
 def noted(port: int) -> Running | None:
     """The server that we started on a port, if it still runs."""
+    running = _read(port)
+    return running if running and _is_ours(running.pid) else None
+
+
+def orphaned(port: int) -> Running | None:
+    """The server that we started on a port, if its process was killed before it could tidy up."""
+    running = _read(port)
+    return None if running is None or _is_ours(running.pid) else running
+
+
+def _read(port: int) -> Running | None:
     try:
         fields = json.loads((folder(port) / _NOTE).read_text(encoding="utf-8"))
         models = {name: tuple(versions) for name, versions in fields["models"].items()}
-        running = Running(**{**fields, "models": models, "clean_up": tuple(fields["clean_up"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        return Running(**{**fields, "models": models, "clean_up": tuple(fields["clean_up"])})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    return running if _is_ours(running.pid) else None
 
 
 def is_noted(port: int) -> bool:
@@ -138,14 +147,6 @@ def end(running: Running) -> None:
             with suppress(ProcessLookupError):
                 os.kill(running.pid, signal.SIGKILL)
         time.sleep(0.05)
-
-
-def require(port: int) -> Running:
-    """The server that we started on a port; ServeError when there is none."""
-    running = noted(port)
-    if running is None:
-        raise ServeError(f"no server that was started from this folder runs on port {port}; nothing to stop")
-    return running
 
 
 def _is_ours(pid: int) -> bool:

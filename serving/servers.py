@@ -42,15 +42,21 @@ def start(plan: Plan, stop: threading.Event, timeout_s: float) -> Server:
         ServeError: a port is taken, or the server ended or cannot load a version; the text says why.
         KeyboardInterrupt: we were told to stop before it was ready.
     """
+    if notes.orphaned(plan.launch.port):
+        _bury(plan.launch.port)
     for port in (plan.launch.port, plan.launch.rest_port):
         address.require_free(port, plan.launch.host)
     plan.choice.backend.prepare(plan.launch)
-    plan.bundle.write(plan.launch.bundle)
-    child = _started(plan)
-    running = replace(plan.running, pid=child.pid)
-    with process.stopped_on_error(child, running):
-        _wait(running, child, stop, timeout_s)
-        notes.note(running)
+    try:
+        plan.bundle.write(plan.launch.bundle)
+        child = _started(plan)
+        running = replace(plan.running, pid=child.pid)
+        with process.stopped_on_error(child, running):
+            _wait(running, child, stop, timeout_s)
+            notes.note(running)
+    except BaseException:
+        notes.forget(plan.launch.port)
+        raise
     return Server(child, running)
 
 
@@ -92,8 +98,20 @@ def stay(servers: Sequence[Server], stop: threading.Event) -> None:
 
 def stop_noted(port: int) -> notes.Running:
     """Stop the server that we started on a port; ServeError when there is none."""
-    running = notes.require(port)
+    running = notes.noted(port)
+    if running is None:
+        return _bury(port)
     notes.forget(port)  # before it ends, so that a command that stays with it sees that it was meant
     notes.end(running)
+    process.clean_up(running)
+    return running
+
+
+def _bury(port: int) -> notes.Running:
+    """Tidy up after a killed server, whose container may still run."""
+    running = notes.orphaned(port)
+    notes.forget(port)
+    if running is None:
+        raise ServeError(f"no server that was started from this folder runs on port {port}; nothing to stop")
     process.clean_up(running)
     return running

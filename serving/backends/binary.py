@@ -10,7 +10,7 @@ import subprocess
 from model_config.fit import Facts
 from serving import gpu
 from serving.address import EVERYWHERE
-from serving.backends.launch import Argv, Launch, Seen
+from serving.backends.launch import Argv, Launch, Seen, resident_bytes
 
 PROGRAM = "tensorflow_model_server"
 
@@ -50,6 +50,10 @@ class Binary:
     def listens_on(self, launch: Launch) -> str:
         """It knows no flag for an address."""
         return EVERYWHERE
+
+    def memory_bytes(self, pid: int, port: int) -> int | None:
+        """Of the one process."""
+        return resident_bytes(pid)
 
 
 def _version() -> str | None:

@@ -19,6 +19,7 @@ MODELS, BUNDLE = "/models", "/bundle"  # the first is the stock image's own
 _GRPC, _REST = 8500, 8501  # what the stock image listens on
 _CUDA_CACHE = "/var/cache/cuda"
 _CUDA_CACHE_BYTES = 4 << 30
+_NAME = "tf-serving-suite-"
 _ASK_S = 20.0
 
 
@@ -58,8 +59,8 @@ class Container:
         )
 
     def prepare(self, launch: Launch) -> None:
-        """Fetch the image if it is not here, and remove a container that a killed server left."""
-        _docker(*self.clean_up(launch)[1:])
+        """Fetch the image if it is not here, and remove a container that has ended but was kept."""
+        _docker("rm", name_of(launch))
         image = launch.image
         if _docker("image", "inspect", image).returncode == 0:
             return
@@ -97,10 +98,16 @@ class Container:
         """Where its ports are published; in the machine's own network the server knows no address."""
         return EVERYWHERE if launch.network == "host" else launch.host
 
+    def memory_bytes(self, pid: int, port: int) -> int | None:
+        """Of all processes in the container, as our own one only waits for it."""
+        told = _docker("top", f"{_NAME}{port}", "-eo", "pid,rss")
+        sizes = [int(line.split()[1]) for line in told.stdout.splitlines()[1:]]
+        return sum(sizes) * 1024 if told.returncode == 0 else None
+
 
 def name_of(launch: Launch) -> str:
     """The container's name: one a port."""
-    return f"tf-serving-suite-{launch.port}"
+    return f"{_NAME}{launch.port}"
 
 
 def _network(launch: Launch) -> Argv:

@@ -55,6 +55,15 @@ class Seen:
     bundle: str
 
 
+def resident_bytes(pid: int) -> int | None:
+    """What a process of this machine holds in memory; None when it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmRSS:")), None)
+
+
 class Backend(Protocol):
     """Something that can run a server over a bundle."""
 
@@ -82,3 +91,6 @@ class Backend(Protocol):
 
     def listens_on(self, launch: Launch) -> str:
         """The address it really listens on."""
+
+    def memory_bytes(self, pid: int, port: int) -> int | None:
+        """What the running server on a port holds in memory; None where that cannot be seen."""

@@ -9,7 +9,7 @@ import sys
 
 from model_config.fit import Facts
 from serving import gpu
-from serving.backends.launch import Argv, Launch, Seen
+from serving.backends.launch import Argv, Launch, Seen, resident_bytes
 
 
 class PythonServer:
@@ -53,3 +53,7 @@ class PythonServer:
     def listens_on(self, launch: Launch) -> str:
         """Where it is told to."""
         return launch.host
+
+    def memory_bytes(self, pid: int, port: int) -> int | None:
+        """Of the one process."""
+        return resident_bytes(pid)
