@@ -7,11 +7,11 @@ A server is always told the whole list of models, as what is not on it is unload
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from clients.errors import ClientError, DeadlineExceeded
+from clients.errors import ClientError, DeadlineExceeded, ServerFailed
 from model_config import server_config
 from model_config.errors import ServeError, SuiteError
 from model_config.server_config import Served
@@ -19,6 +19,7 @@ from serving.ready import States, Target, states, wait
 
 _POLL_S = 0.1
 _RELOAD_S = 30.0  # a reload that only changes versions is answered at once
+_TELL_S = 10.0  # for the states to tell what the answer has told before
 
 Models = Sequence[Served]
 
@@ -86,11 +87,19 @@ def _load(swap: Swap, models: Models) -> None:
     added = swap.added
     with swap.target.client(_RELOAD_S) as client:
         before = {name: states(client, name) for name in added}
-    _reload(swap.target, models, swap.timeout_s, before)
+    try:
+        _reload(swap.target, models, swap.timeout_s)
+    except _NotLoaded as error:
+        wait(swap.target, added, _TELL_S, before=before)  # which tells the version and the reason
+        raise ServeError(f"{swap.target.server} did not take up the config: {error}") from error
     wait(swap.target, added, swap.timeout_s, before=before)
 
 
-def _reload(target: Target, models: Models, timeout_s: float, before: Mapping[str, States] | None = None) -> None:
+class _NotLoaded(ServeError):
+    """A config that was taken, and a model of it that cannot be loaded."""
+
+
+def _reload(target: Target, models: Models, timeout_s: float) -> None:
     """Give the server a whole list; ServeError when it does not take it."""
     try:
         with target.client(timeout_s) as client:
@@ -100,15 +109,10 @@ def _reload(target: Target, models: Models, timeout_s: float, before: Mapping[st
             f"{target.server} has not taken up the config in {timeout_s:.0f} s: it waits for a folder or a version "
             "that is not where it looks, and has to be started again if it does not come back"
         ) from error
+    except ServerFailed as error:
+        raise _NotLoaded(str(error)) from error
     except ClientError as error:
-        if before is None or not _is_loading(target, before):
-            raise ServeError(f"{target.server} refused the config: {error}") from error
-
-
-def _is_loading(target: Target, before: Mapping[str, States]) -> bool:
-    """Whether a refused config was a version that could not be loaded, of which the states tell more."""
-    with target.client(_RELOAD_S) as client:
-        return any(states(client, name) != former for name, former in before.items())
+        raise ServeError(f"{target.server} refused the config: {error}") from error
 
 
 @contextmanager

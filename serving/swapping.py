@@ -14,6 +14,8 @@ from serving.address import LOCAL
 from serving.backends import BACKENDS
 from serving.ready import Target, states
 
+_STATUS_S = 10.0
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -37,9 +39,9 @@ def of_ours(running: notes.Running, wanted: Wanted) -> notes.Running:
     repository = Path(running.repository)
     models = _wanted(repository, wanted)
     fit.require(bundle.versions_of(models, repository), BACKENDS[running.backend].facts(running.image))
-    old = server_config.read(running.config)
-    new = _whole(old, [each.below(running.seen_repository) for each in models], wanted)
-    _kind(wanted)(swap.Swap(Target(running.server, repository), old, new, wanted.timeout_s))
+    target, noted = Target(running.server, repository), server_config.read(running.config)
+    new = _whole(noted, [each.below(running.seen_repository) for each in models], wanted)
+    _kind(wanted)(swap.Swap(target, _served_now(target, noted), new, wanted.timeout_s))
     server_config.write(new, running.bundle)
     changed = running.serving(new)
     notes.note(changed)
@@ -56,9 +58,7 @@ def of_any(server: str, repository: Path, root: str | None, wanted: Wanted) -> l
     models = _whole(server_config.read(repository / server_config.FILE), chosen_now, wanted)
     new = [each.below(root or str(repository.resolve())) for each in models]
     target = Target(server, repository)
-    with target.client(10) as client:
-        old = [served for each in new for served in [_as_served(client, each)] if served]
-    _kind(wanted)(swap.Swap(target, old, new, wanted.timeout_s))
+    _kind(wanted)(swap.Swap(target, _served_now(target, new), new, wanted.timeout_s))
     server_config.write([each.below(str(repository.resolve())) for each in models], repository)
     return new
 
@@ -75,7 +75,13 @@ def _kind(wanted: Wanted) -> Callable[[swap.Swap], None]:
     return swap.replacing if wanted.replace else swap.beside
 
 
-def _as_served(client: Client, wanted: Served) -> Served | None:
+def _served_now(target: Target, models: Sequence[Served]) -> list[Served]:
+    """What is really served of these models, whatever config was sent by whom."""
+    with target.client(_STATUS_S) as client:
+        return [served for each in models for served in [as_served(client, each)] if served]
+
+
+def as_served(client: Client, wanted: Served) -> Served | None:
     """What a server serves of a model now, as far as it tells; None when nothing."""
     found = [number for number, state in states(client, wanted.name).items() if state.state == "AVAILABLE"]
     if not found:

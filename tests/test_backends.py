@@ -104,6 +104,18 @@ def test_status_tells_states_labels_and_memory(served):
     assert told["memory_bytes"] > 50 << 20  # less than any TensorFlow takes
 
 
+def test_it_is_swapped_to_what_can_be_served_and_stays_with_it(served):
+    swap = ("swap", "--server", served.server, "--model", "tiny", "--version")
+    done = served.type(*swap, 2)
+
+    assert done.stdout == f"serving: tiny 2 on {served.server}\n", done.stderr
+    assert_one_sentence(served.type(*swap, 3), "version 3 of tiny cannot be served", "serves tiny 2")
+    (model,) = served.status()["models"]
+    states = {each["version"]: each["state"] for each in model["versions"]}
+    assert states == {1: "END", 2: "AVAILABLE", 3: "END"}
+    assert model["requests"] > 0
+
+
 def test_the_log_is_kept(served):
     assert (served.folder / ".serving" / str(served.port) / "log").read_text()
 
