@@ -18,7 +18,7 @@ DONE   := .venv/installed
 versions = $(foreach number,$(VERSION),--version $(number))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock wire demo convert config serve stop status predict bench compare test lint clean
+.PHONY: help setup lock wire demo convert config serve swap stop status certs preflight up down predict bench compare test lint clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -54,14 +54,24 @@ convert: $(DONE)  ## build VERSION of MODEL (SOURCE=... for a model in no file)
 config: $(DONE)  ## write the model config that serves VERSION of MODEL
 	@$(PY) -m model_config use $(MODEL) $(versions)
 
-serve: $(DONE)  ## serve VERSION of MODEL until Ctrl-C (DETACH=1: until make stop)
-	@$(PY) -m serving up --model $(MODEL) $(versions) --backend $(BACKEND) --port $(PORT) $(if $(DETACH),--detach)
+serve: $(DONE)  ## serve VERSION of MODEL until Ctrl-C (DETACH=1: until make stop; IMAGE=... for the container)
+	@$(PY) -m serving up --model $(MODEL) $(versions) --backend $(BACKEND) --port $(PORT) $(if $(DETACH),--detach) \
+	  $(if $(IMAGE),--image $(IMAGE)) $(if $(TLS),--tls)
+
+swap: $(DONE)  ## make the running server serve VERSION of MODEL, losing no request (REPLACE=1: unload first)
+	@$(PY) -m serving swap --server $(SERVER) --model $(MODEL) $(versions) $(if $(REPLACE),--replace)
+
+certs: $(DONE)  ## make a throw-away CA with certificates for server and client, to try TLS with
+	@$(PY) -m serving certs
+
+preflight: $(DONE)  ## say whether VERSION of MODEL fits IMAGE and this machine's GPU
+	@$(PY) -m serving preflight $(MODEL) $(versions) $(if $(IMAGE),--image $(IMAGE))
 
 stop: $(DONE)  ## stop the detached server
 	@$(PY) -m serving down --port $(PORT)
 
-status: $(DONE)  ## show which versions of MODEL the server has
-	@$(PY) -m clients status --server $(SERVER) --model $(MODEL)
+status: $(DONE)  ## show what the server has of MODEL: versions, states, labels, requests
+	@$(PY) -m serving status --server $(SERVER) --model $(MODEL)
 
 predict: $(DONE)  ## find things in IMAGE with VERSION of MODEL, draw them into found.jpg
 	@$(PY) -m clients predict --server $(SERVER) --model $(MODEL) $(versions) --image "$(IMAGE)" --output found.jpg

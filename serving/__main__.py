@@ -9,8 +9,9 @@ import click
 
 from model_config import options
 from model_config.console import Commands, print_json, print_line
+from model_config.fit import STOCK_GPU_IMAGE
 from serving.signals import stop_signal
-from serving.up import LOAD_S, up
+from serving.up import BACKENDS, LOAD_S, up
 
 _port = click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True, help="The gRPC port.")
 _timeout = click.option("--timeout", default=LOAD_S, show_default=True, help="Seconds that loading may take.")
@@ -110,6 +111,46 @@ def status(server: str, model: str | None, rest_port: int | None, repository: Pa
             click.echo(found.remark, err=True)
         if stop is None or stop.wait(_WATCH_S):
             return
+
+
+@main.command()
+@click.argument("name")
+@options.versions
+@click.option("--backend", type=click.Choice(BACKENDS[1:]), default="docker", show_default=True, help="What serves it.")
+@click.option("--image", default=STOCK_GPU_IMAGE, show_default=True, help="The container's image.")
+@click.option("--gpu", help="The GPU of another machine that is to serve it; empty for none. Left out: this one's.")
+@click.option("--driver", help="The driver there.")
+@options.repository
+@options.as_json
+def preflight(
+    name: str,
+    versions: tuple[int, ...],
+    backend: str,
+    image: str,
+    gpu: str | None,
+    driver: str | None,
+    repository: Path,
+    as_json: bool,
+) -> None:
+    """Say whether versions of NAME fit a server, its image and its GPU, before they are served there.
+
+    Example: python -m serving preflight demo --version 5 --image tensorflow/serving:2.17.1-gpu --gpu "NVIDIA H200"
+    """
+    from model_config import base_path
+    from model_config.errors import ServeError
+    from serving import preflight as checks
+
+    found = checks.facts(backend, image, gpu, driver)
+    verdicts = checks.judge([base_path.require(repository, name, number) for number in versions], found)
+    click.echo(checks.in_words(found), err=True)
+    if as_json:
+        print_json([each.to_json() for each in verdicts])
+    for each in verdicts:
+        if not as_json and not each.problems:
+            click.echo(f"version {each.version} of {name} fits")
+    refused = [f"version {each.version} of {name}: {problem}" for each in verdicts for problem in each.problems]
+    if refused:
+        raise ServeError("; ".join(refused))
 
 
 if __name__ == "__main__":
