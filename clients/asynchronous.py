@@ -43,6 +43,7 @@ class AsyncClient(Connected):
     metadata = _awaited(Operations.metadata)
     signature = _awaited(Operations.signature)
     status = _awaited(Operations.status)
+    version_of = _awaited(Operations.version_of)
     reload = _awaited(Operations.reload)
 
     async def _run(self, steps: Steps[T]) -> T:

@@ -58,6 +58,7 @@ class Client(Connected):
     metadata = _blocking(Operations.metadata)
     signature = _blocking(Operations.signature)
     status = _blocking(Operations.status)
+    version_of = _blocking(Operations.version_of)
     reload = _blocking(Operations.reload)
     predict_future = _future(Operations.predict)
     ask_future = _future(Operations.ask)

@@ -145,6 +145,8 @@ class Connection:
             ("grpc.max_send_message_length", -1),
             ("grpc.keepalive_time_ms", _KEEP_ALIVE_MS),
             ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+            # a server that restarts is back soon; gRPC would look again after a second
+            ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),
             ("grpc.service_config", json.dumps(config)),
         ]

@@ -18,6 +18,7 @@ from clients.spec import DEFAULT_SIGNATURE, Metadata, VersionState, read_metadat
 from clients.wire import answers, framing
 from clients.wire import serving_pb2 as wire
 from model_config.errors import SuiteError, near_miss
+from model_config.server_messages_pb2 import ModelServerConfig
 from model_config.signatures import Signature
 
 Answered = TypeVar("Answered")
@@ -166,13 +167,22 @@ class Operations:
         """What a version takes and gives; NotServed when there is no such version or signature."""
         return signature_of((yield from self.metadata(model, version, label=label)), model, name)
 
+    def version_of(self, model: str, label: str | None = None) -> Steps[int | None]:
+        """The version that answers to a label, or without one to the model's name alone; None when none does."""
+        try:
+            return (yield from self.metadata(model, label=label)).version
+        except NotServed:
+            return None
+
     def status(self, model: str, *, timeout: float | None = None) -> Steps[list[VersionState]]:
         """The state of every version of a model, ascending; NotServed when the server does not know the model."""
         request = wire.GetModelStatusRequest(model_spec=spec_of(model))
         return read_states((yield Call(STATUS, request.SerializeToString(), self._seconds(timeout))))
 
-    def reload(self, config: str, *, timeout: float | None = None) -> Steps[None]:
-        """Serve what this model config says (protobuf text), and nothing else; returns when all of it is loaded.
+    def reload(self, config: ModelServerConfig | str, *, timeout: float | None = None) -> Steps[None]:
+        """Serve what this model config says (a message, or protobuf text), and nothing else.
+
+        Most servers answer when all of it is loaded; to be sure, ask for the status.
 
         Raises:
             ReloadRefused: the server keeps its config, or was not asked as it could not live with this one.

@@ -8,17 +8,13 @@ from clients.errors import ReloadRefused
 from model_config import server_messages_pb2 as messages
 
 
-def request(config: str) -> bytes:
-    """A ReloadConfigRequest from a model config as protobuf text.
+def request(config: messages.ModelServerConfig | str) -> bytes:
+    """A ReloadConfigRequest from a model config, a message or protobuf text.
 
     Raises:
         ReloadRefused: it is no model config, or one that would do harm.
     """
-    made = messages.ReloadConfigRequest()
-    try:
-        text_format.Parse(config, made.config)
-    except text_format.ParseError as error:
-        raise ReloadRefused(f"this is no model config: {error}; {ReloadRefused.remedy}") from error
+    made = messages.ReloadConfigRequest(config=_parsed(config) if isinstance(config, str) else config)
     if not made.config.HasField("model_config_list"):
         raise ReloadRefused("the config has no model_config_list; to unload everything send an empty one")
     for model in made.config.model_config_list.config:
@@ -26,6 +22,13 @@ def request(config: str) -> bytes:
             # the server would refuse this one and keep it, and then refuse every later one too
             raise ReloadRefused(f'model {model.name} has no platform; add model_platform: "tensorflow"')
     return made.SerializeToString()
+
+
+def _parsed(text: str) -> messages.ModelServerConfig:
+    try:
+        return text_format.Parse(text, messages.ModelServerConfig())
+    except text_format.ParseError as error:
+        raise ReloadRefused(f"this is no model config: {error}; {ReloadRefused.remedy}") from error
 
 
 def check(answer: bytes) -> None:
