@@ -14,8 +14,8 @@ from clients.client import Client, predict_request
 from clients.errors import BadRequest
 from clients.wire import serving_pb2 as wire
 from model_config import base_path
-from model_config.manifest import Tensor
 from model_config.server_messages_pb2 import PredictionLog
+from model_config.signatures import Tensor
 
 # what a size that may be anything becomes: one example, pictures large enough to be resized and pooled
 _BATCH, _SIZE = 1, 64
@@ -36,7 +36,7 @@ def ask(client: Client, model: str, number: int, folder: Path | None) -> None:
         recorded.model_spec.version.value = number
         client.ask(recorded)
         return
-    signatures = client.signatures(model, number)
+    signatures = client.metadata(model, number).signatures
     name = _DEFAULT if _DEFAULT in signatures else min(signatures)
     inputs = {alias: _zeros(tensor) for alias, tensor in signatures[name].inputs.items()}
     with suppress(BadRequest):  # the version itself refuses what we made up, so it is there and answers

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients.client import Client, VersionState
+from clients.connection import Connection, Retry, Tls
 from clients.errors import ClientError, DeadlineExceeded, NotServed, ServerUnavailable
 from model_config import base_path
 from model_config.errors import ServeError
@@ -34,11 +35,14 @@ class Target:
 
     server: str
     repository: Path
+    tls: Tls | None = None
 
     @contextmanager
     def client(self, timeout_s: float) -> Iterator[Client]:
         """A connection to it."""
-        with Client(self.server, timeout_s=timeout_s) as client:
+        # whoever waits asks again himself
+        connection = Connection(self.server, self.tls, retry=Retry(attempts=1))
+        with Client(connection, timeout_s=timeout_s) as client:
             yield client
 
     def folder(self, model: str, number: int) -> Path | None:

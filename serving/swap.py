@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from clients.errors import ClientError, DeadlineExceeded, ServerFailed
+from clients.errors import ClientError, DeadlineExceeded, LoadFailed, ServerFailed
 from model_config import server_config
 from model_config.errors import ServeError, SuiteError
 from model_config.server_config import Served
@@ -109,10 +109,10 @@ def _reload(target: Target, models: Models, timeout_s: float) -> None:
             f"{target.server} has not taken up the config in {timeout_s:.0f} s: it waits for a folder or a version "
             "that is not where it looks, and has to be started again if it does not come back"
         ) from error
-    except ServerFailed as error:
+    except (LoadFailed, ServerFailed) as error:
         raise _NotLoaded(str(error)) from error
     except ClientError as error:
-        raise ServeError(f"{target.server} refused the config: {error}") from error
+        raise ServeError(f"{target.server} did not take up the config: {error}") from error
 
 
 @contextmanager

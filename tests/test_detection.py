@@ -11,7 +11,7 @@ from evaluation.errors import BadAnswer
 from evaluation.tasks import detection
 from evaluation.tasks.detection import Detection
 from model_config.errors import SuiteError
-from model_config.manifest import Signature, Tensor
+from model_config.signatures import Signature, Tensor
 
 NAMES = {1: "cat", 3: "dog"}
 

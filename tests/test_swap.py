@@ -79,7 +79,7 @@ def test_a_swap_leaves_just_the_wanted_versions_and_other_models_alone(swapped, 
     assert available(server) == {2, 4}
     assert available(server, "other") == {1}
     with Client(server) as client:
-        assert [client.version_of("dense", label) for label in ("stable", "canary", "")] == [2, 4, 4]
+        assert [client.version_of("dense", label) for label in ("stable", "canary", None)] == [2, 4, 4]
 
 
 @pytest.mark.parametrize("how", [(), ("--replace",)], ids=["beside", "replacing"])

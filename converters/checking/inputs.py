@@ -14,7 +14,7 @@ from converters import graphs
 from converters.checking import pictures, strings
 from converters.checking.warm_up import Request
 from model_config.errors import SuiteError
-from model_config.manifest import Signature, Tensor
+from model_config.signatures import Signature, Tensor
 
 Array = np.ndarray[Any, Any]
 

@@ -12,7 +12,7 @@ from evaluation import labels
 from evaluation.errors import BadAnswer
 from evaluation.pictures import Picture
 from model_config.errors import SuiteError
-from model_config.manifest import Signature
+from model_config.signatures import Signature
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
