@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,11 +62,12 @@ class Bundle:
     plain_flags: tuple[str, ...]
 
     def write(self, folder: Path) -> None:
-        """Put the files into a folder; they may hold a private key, so nobody else may read them."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Put the files into a folder; the one that holds a private key is for nobody else to read."""
+        folder.mkdir(parents=True, exist_ok=True)
         for name, text in self.files.items():
             draft = folder / f".{name}.draft"
-            draft.touch(mode=0o600)
+            draft.unlink(missing_ok=True)
+            draft.touch(mode=0o600 if name == TLS else 0o644)
             draft.write_text(text, encoding="utf-8")
             draft.replace(folder / name)  # a server that polls it never reads half of it
 
@@ -120,14 +122,26 @@ def common_sizes(versions: Sequence[base_path.Version]) -> list[int]:
 
 
 def tls(certificates: Certificates) -> str:
-    """The ssl_config_file, which holds what is in the PEM files; SuiteError when one cannot be read."""
+    """The ssl_config_file, which holds what is in the PEM files; SuiteError when one cannot be used."""
     config = messages.SSLConfig(
         server_key=_pem(certificates.key, "PRIVATE KEY"),
         server_cert=_pem(certificates.cert, "CERTIFICATE"),
         custom_ca=_pem(certificates.ca, "CERTIFICATE") if certificates.ca else "",
         client_verify=certificates.require_client,
     )
+    _require_pair(certificates)
     return text_format.MessageToString(config)
+
+
+def _require_pair(certificates: Certificates) -> None:
+    """Let Python's own TLS try them: the server would start all the same and refuse every client."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificates.cert, certificates.key)
+    except ssl.SSLError as error:
+        raise SuiteError(
+            f"{certificates.cert} and {certificates.key} cannot be used together ({error.reason or error}); "
+            "name a certificate with its own key, or make some with: make certs"
+        ) from error
 
 
 def _pem(path: Path, kind: str) -> str:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from clients.options import tls
 from model_config import options
 from model_config.console import Commands, print_json, print_line
 from model_config.fit import STOCK_GPU_IMAGE
+from serving.certificates import FOLDER
 from serving.signals import stop_signal
 from serving.up import BACKENDS, LOAD_S, up
+
+if TYPE_CHECKING:
+    from clients.connection import Tls
+    from serving.notes import Running
+    from serving.ready import Target
 
 _port = click.option("--port", type=click.IntRange(1, 65535), default=8500, show_default=True, help="The gRPC port.")
 _timeout = click.option("--timeout", default=LOAD_S, show_default=True, help="Seconds that loading may take.")
@@ -45,13 +52,23 @@ def down(port: int, every: bool, as_json: bool) -> None:
 @options.model
 @options.versions
 @options.repository
+@tls
 @_timeout
 @options.as_json
-def wait(server: str, model: str, versions: tuple[int, ...], repository: Path, timeout: float, as_json: bool) -> None:
+def wait(
+    server: str,
+    model: str,
+    versions: tuple[int, ...],
+    repository: Path,
+    tls: Tls | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
     """Return when every version on the server has answered a real request, or say why it will not."""
     from serving import ready
 
-    ready.wait(ready.Target(server, repository), {model: versions}, timeout)
+    target, _ = _target(server, repository, tls)
+    ready.wait(target, {model: versions}, timeout)
     found = {"server": server, "model": model, "versions": versions}
     print_line(f"ready: {model} {', '.join(map(str, versions))} on {server}", found, as_json)
 
@@ -65,9 +82,12 @@ def wait(server: str, model: str, versions: tuple[int, ...], repository: Path, t
 @click.option("--replace", is_flag=True, help="Unload first, where memory does not hold both; requests fail meanwhile.")
 @options.repository
 @click.option("--root", help="Where a server not started here sees the repository, such as /models.")
+@tls
 @_timeout
 @options.as_json
-def swap(server: str, repository: Path, root: str | None, timeout: float, as_json: bool, **asked: Any) -> None:
+def swap(
+    server: str, repository: Path, root: str | None, tls: Tls | None, timeout: float, as_json: bool, **asked: Any
+) -> None:
     """Make a running server serve other versions, without losing a request; it stays as it is if one cannot load.
 
     Example: python -m serving swap --model demo --version 2
@@ -75,11 +95,11 @@ def swap(server: str, repository: Path, root: str | None, timeout: float, as_jso
     from serving import swapping
 
     wanted = swapping.Wanted(timeout_s=timeout, **asked)
-    running = swapping.ours(server)
+    target, running = _target(server, repository, tls)
     if running:
         models = dict(swapping.of_ours(running, wanted).models)
     else:
-        models = {each.name: each.versions for each in swapping.of_any(server, repository, root, wanted)}
+        models = {each.name: each.versions for each in swapping.of_any(target, root, wanted)}
     what = "; ".join(f"{name} {', '.join(map(str, versions))}" for name, versions in models.items())
     print_line(f"serving: {what} on {server}", {"server": server, "models": models}, as_json)
 
@@ -92,17 +112,23 @@ def swap(server: str, repository: Path, root: str | None, timeout: float, as_jso
 )
 @options.repository
 @click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
+@tls
 @options.as_json
-def status(server: str, model: str | None, rest_port: int | None, repository: Path, watch: bool, as_json: bool) -> None:
+def status(
+    server: str,
+    model: str | None,
+    rest_port: int | None,
+    repository: Path,
+    watch: bool,
+    tls: Tls | None,
+    as_json: bool,
+) -> None:
     """Show what a server serves, in which state, and how often it was asked."""
     from serving import status as server_status
-    from serving import swapping
-    from serving.ready import Target
 
     stop = stop_signal() if watch else None
     while True:
-        running = swapping.ours(server)
-        target = Target(server, Path(running.repository) if running else repository)
+        target, running = _target(server, repository, tls)
         found = server_status.look(target, running, model, rest_port)
         if watch and not as_json:
             click.clear()
@@ -111,6 +137,14 @@ def status(server: str, model: str | None, rest_port: int | None, repository: Pa
             click.echo(found.remark, err=True)
         if stop is None or stop.wait(_WATCH_S):
             return
+
+
+def _target(server: str, repository: Path, tls: Tls | None) -> tuple[Target, Running | None]:
+    """Where to ask, and our note of it: a server that was started here is known with its certificates."""
+    from serving import notes, ready
+
+    running = notes.at(server)
+    return (ready.Target.of(running) if running else ready.Target(server, repository, tls)), running
 
 
 @main.command()
@@ -151,6 +185,19 @@ def preflight(
     refused = [f"version {each.version} of {name}: {problem}" for each in verdicts for problem in each.problems]
     if refused:
         raise ServeError("; ".join(refused))
+
+
+@main.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Where to put them.")
+@click.option("--host", "hosts", multiple=True, help="One more name or address of the server. May be repeated.")
+@click.option("--replace", is_flag=True, help="Make new ones over those that are there.")
+@options.as_json
+def certs(folder: Path, hosts: tuple[str, ...], replace: bool, as_json: bool) -> None:
+    """Make a throw-away CA with certificates for a server and a client, to try TLS with."""
+    from serving import certificates
+
+    paths = [str(path) for path in certificates.make(folder, hosts, replace)]
+    print_line("\n".join(paths), {"files": paths}, as_json)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from model_config import server_config
@@ -28,6 +28,7 @@ class Running:
     Attributes:
         models: the versions it was told to serve, by the name clients use.
         repository: the folder with the base paths, here; ``seen_repository`` is where the server sees it.
+        tls: the PEM files for a client by what they are (ca, cert, key); empty for plain text.
         clean_up: the command that removes what may outlive the process.
     """
 
@@ -41,7 +42,7 @@ class Running:
     repository: str
     seen_repository: str
     clean_up: tuple[str, ...] = ()
-    tls: bool = False
+    tls: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def what(self) -> str:
@@ -110,6 +111,13 @@ def noted(port: int) -> Running | None:
     """The server that we started on a port, if it still runs."""
     running = _read(port)
     return running if running and _is_ours(running.pid) else None
+
+
+def at(server: str) -> Running | None:
+    """The server at HOST:PORT, if it was started from this folder and still runs."""
+    port = server.rpartition(":")[2]
+    running = noted(int(port)) if port.isdigit() else None
+    return running if running and running.server == server.replace("localhost", address.LOCAL) else None
 
 
 def orphaned(port: int) -> Running | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from model_config import base_path, bundle, fit
 from model_config.server_config import Served
 from serving import address, backends, gpu, notes
+from serving import certificates as certificate
 from serving.backends.launch import Argv, Launch, Seen
 
 _ONEDNN_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
@@ -66,7 +67,7 @@ class Plan:
             return told
         return (
             f"{told}\nit listens on {listens}: whoever reaches this machine can ask every model, read the metrics on "
-            f"port {self.launch.rest_port} and change what is served, {_guard(self.running.tls)}"
+            f"port {self.launch.rest_port} and change what is served, {_guard(bool(self.running.tls))}"
         )
 
 
@@ -125,8 +126,17 @@ def _running(order: Order, choice: backends.Choice, launch: Launch, seen: Seen) 
         repository=str(launch.repository),
         seen_repository=seen.repository,
         clean_up=choice.backend.clean_up(launch),
-        tls=order.choices.certificates is not None,
+        tls=_for_clients(order.choices.certificates),
     )
+
+
+def _for_clients(certificates: bundle.Certificates | None) -> dict[str, str]:
+    """What our own questions to the server need."""
+    if certificates is None:
+        return {}
+    folder = certificates.cert.parent
+    own = {"cert": certificate.CLIENT_CERT, "key": certificate.CLIENT_KEY} if certificates.require_client else {}
+    return {"ca": str(certificates.ca), **{kind: str(folder / name) for kind, name in own.items()}}
 
 
 def _guard(tls: bool) -> str:

@@ -14,6 +14,7 @@ from clients.errors import ClientError, DeadlineExceeded, NotServed, ServerUnava
 from model_config import base_path
 from model_config.errors import ServeError
 from serving import probe
+from serving.notes import Running
 
 _POLL_S = 0.1
 _STATUS_S = 5.0
@@ -36,6 +37,16 @@ class Target:
     server: str
     repository: Path
     tls: Tls | None = None
+
+    @classmethod
+    def of(cls, running: Running) -> Target:
+        """The server of a note."""
+        files = {kind: Path(path) for kind, path in running.tls.items()}
+        return cls(
+            running.server,
+            Path(running.repository),
+            Tls(files.get("ca"), files.get("cert"), files.get("key")) if files else None,
+        )
 
     @contextmanager
     def client(self, timeout_s: float) -> Iterator[Client]:

@@ -7,7 +7,6 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from model_config.console import stderr
 from model_config.errors import ServeError
@@ -78,7 +77,7 @@ def _wait(running: notes.Running, child: subprocess.Popen[bytes], stop: threadin
             raise KeyboardInterrupt
 
     with stderr().status(f"loading {running.what}"):
-        ready.wait(ready.Target(running.server, Path(running.repository)), running.models, timeout_s, go_on)
+        ready.wait(ready.Target.of(running), running.models, timeout_s, go_on)
 
 
 def stay(servers: Sequence[Server], stop: threading.Event) -> None:

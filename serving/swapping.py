@@ -10,7 +10,6 @@ from clients.client import Client
 from model_config import bundle, chosen, fit, server_config
 from model_config.server_config import Served
 from serving import notes, swap
-from serving.address import LOCAL
 from serving.backends import BACKENDS
 from serving.ready import Target, states
 
@@ -39,7 +38,7 @@ def of_ours(running: notes.Running, wanted: Wanted) -> notes.Running:
     repository = Path(running.repository)
     models = _wanted(repository, wanted)
     fit.require(bundle.versions_of(models, repository), BACKENDS[running.backend].facts(running.image))
-    target, noted = Target(running.server, repository), server_config.read(running.config)
+    target, noted = Target.of(running), server_config.read(running.config)
     new = _whole(noted, [each.below(running.seen_repository) for each in models], wanted)
     _kind(wanted)(swap.Swap(target, _served_now(target, noted), new, wanted.timeout_s))
     server_config.write(new, running.bundle)
@@ -48,16 +47,16 @@ def of_ours(running: notes.Running, wanted: Wanted) -> notes.Running:
     return changed
 
 
-def of_any(server: str, repository: Path, root: str | None, wanted: Wanted) -> list[Served]:
+def of_any(target: Target, root: str | None, wanted: Wanted) -> list[Served]:
     """Swap on a server that somebody else started; what it serves of other models must be in the model config.
 
     Args:
         root: where the server sees the repository, if elsewhere than we.
     """
+    repository = target.repository
     chosen_now = _wanted(repository, wanted)
     models = _whole(server_config.read(repository / server_config.FILE), chosen_now, wanted)
     new = [each.below(root or str(repository.resolve())) for each in models]
-    target = Target(server, repository)
     _kind(wanted)(swap.Swap(target, _served_now(target, new), new, wanted.timeout_s))
     server_config.write([each.below(str(repository.resolve())) for each in models], repository)
     return new
@@ -93,10 +92,3 @@ def as_served(client: Client, wanted: Served) -> Served | None:
         tuple(found),
         {label: number for label, number in labels.items() if number in found},
     )
-
-
-def ours(server: str) -> notes.Running | None:
-    """Our note of the server at HOST:PORT; None when it was not started from this folder."""
-    port = server.rpartition(":")[2]
-    running = notes.noted(int(port)) if port.isdigit() else None
-    return running if running and running.server == server.replace("localhost", LOCAL) else None

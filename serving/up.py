@@ -11,6 +11,7 @@ import click
 from model_config import options
 from model_config.console import Command, print_line
 from serving import address
+from serving.certificates import FOLDER, of_server
 from serving.signals import stop_signal
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ LOAD_S = 300.0
 @click.option("--server-flag", "flags", multiple=True, help="One more flag for the server.")
 @options.batching
 @options.bfloat16
+@click.option("--tls", is_flag=True, help="Speak TLS on the gRPC port; REST and metrics stay plain.")
+@click.option("--mutual", is_flag=True, help="TLS, and only for clients with a certificate of the same CA.")
+@click.option(
+    "--certs", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="As make certs fills it."
+)
 @options.apart
 @click.option("--one-server-per-version", is_flag=True, help="A server each, on every second port: memory of its own.")
 @click.option("--timeout", default=LOAD_S, show_default=True, help="Seconds that loading may take.")
@@ -71,6 +77,9 @@ def _orders(
     rest_port: int | None,
     batching: bool,
     bfloat16: bool,
+    tls: bool,
+    mutual: bool,
+    certs: Path,
     docker_options: tuple[str, ...],
     **rest: Any,
 ) -> list[Order]:
@@ -78,7 +87,8 @@ def _orders(
     from serving.plan import Order
 
     models = chosen.models(repository, model, versions, labels, apart)
-    choices = bundle.Choices(batching, bfloat16)
+    certificates = of_server(certs.resolve(), mutual) if tls or mutual else None
+    choices = bundle.Choices(batching, bfloat16, certificates)
     first = Order(
         models, repository, choices, port=port, rest_port=rest_port or port + 1, options=docker_options, **rest
     )
