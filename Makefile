@@ -6,6 +6,9 @@ PORT        ?= 8500
 SERVER      ?= 127.0.0.1:$(PORT)
 BATCH       ?= 1
 CONCURRENCY ?= 1
+# the server of make up: gpu where there is one
+PROFILE     ?= $(if $(shell command -v nvidia-smi),gpu,cpu)
+COMPOSE     ?= docker compose
 
 # the first Python that TensorFlow 2.17 runs on; PYTHON=... chooses another
 FITS   := import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))
@@ -16,6 +19,9 @@ DONE   := .venv/installed
 
 # `make serve VERSION="1 2"` serves both
 versions = $(foreach number,$(VERSION),--version $(number))
+
+compose  = $(COMPOSE) --project-name tf-serving-suite --file docker/compose.yaml
+batching = --enable_batching=true --enable_per_model_batching_parameters=true --batching_parameters_file=/models/batching.config
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock wire demo convert config serve swap stop status certs preflight up down predict bench compare test lint clean
@@ -81,6 +87,14 @@ bench: $(DONE)  ## measure VERSION of MODEL with BATCH and CONCURRENCY on IMAGE
 
 compare: $(DONE)  ## compare VERSION="1 2" of MODEL on labelled pictures (DATA=...), write a page
 	@$(PY) -m clients compare --server $(SERVER) --model $(MODEL) $(versions) --batch $(BATCH) --concurrency $(CONCURRENCY) $(if $(DATA),--data $(DATA))
+
+up: $(DONE)  ## serve VERSION of MODEL from the stock image with Prometheus and Grafana (PROFILE=cpu|gpu BATCHING=1)
+	@$(PY) -m model_config use $(MODEL) $(versions) --apart --root /models $(if $(BATCHING),--batching)
+	@$(if $(BATCHING),SERVER_FLAGS="$(batching)") $(if $(IMAGE),IMAGE=$(IMAGE)) PORT=$(PORT) $(compose) --profile $(PROFILE) up --detach
+	@echo "starting on 127.0.0.1:$(PORT); the dashboard: http://127.0.0.1:3000; stop it with: make down"
+
+down:  ## stop what make up has started
+	@$(compose) --profile cpu --profile gpu down
 
 test: $(DONE)  ## run the tests
 	@$(PY) -m pytest

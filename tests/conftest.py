@@ -73,6 +73,18 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory):
     assert run("serving", "down", "--port", port, cwd=folder).returncode == 0
 
 
+@pytest.fixture(scope="session")
+def engine() -> list[str]:
+    """A docker engine with an image that keeps to the stock one's contract; gives what ``up`` has to be told."""
+    import stock_image
+
+    problem = stock_image.why_no_engine()
+    if problem:
+        pytest.skip(problem)
+    stock_image.build()
+    return ["--image", stock_image.IMAGE, *(f"--docker-option={each}" for each in stock_image.mounts())]
+
+
 @pytest.fixture
 def pictures() -> list[np.ndarray]:
     """Eight pictures of one size."""

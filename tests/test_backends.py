@@ -30,15 +30,6 @@ def stock_program(tmp_path_factory):
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
-@pytest.fixture(scope="session")
-def engine():
-    problem = stock_image.why_no_engine()
-    if problem:
-        pytest.skip(problem)
-    stock_image.build()
-    return ["--image", stock_image.IMAGE, *(f"--docker-option={each}" for each in stock_image.mounts())]
-
-
 @pytest.fixture(scope="module")
 def models(repository, tmp_path_factory):
     """Versions 1 and 2 that are good, and a version 3 that no server can load."""
