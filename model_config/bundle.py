@@ -9,7 +9,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from model_config import base_path, server_config
+from model_config import base_path, files, server_config
 from model_config import server_messages_pb2 as messages
 from model_config.errors import SuiteError
 
@@ -62,14 +62,8 @@ class Bundle:
     plain_flags: tuple[str, ...]
 
     def write(self, folder: Path) -> None:
-        """Put the files into a folder; the one that holds a private key is for nobody else to read."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in self.files.items():
-            draft = folder / f".{name}.draft"
-            draft.unlink(missing_ok=True)
-            draft.touch(mode=0o600 if name == TLS else 0o644)
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(folder / name)  # a server that polls it never reads half of it
+        """Put the files into a folder, all or none; the one that holds a private key is for nobody else to read."""
+        files.replace(folder, {name: text.encode() for name, text in self.files.items()}, private=(TLS,))
 
     def flags(self, folder: str) -> tuple[str, ...]:
         """The server's start-up flags, the files being in ``folder`` as the server sees it."""
@@ -90,14 +84,14 @@ def make(
 ) -> Bundle:
     """The bundle that serves ``models``, which are made of ``versions``."""
     choices = choices or Choices()
-    files = {server_config.FILE: server_config.render(models), MONITORING: _MONITORING_TEXT}
+    texts = {server_config.FILE: server_config.render(models), MONITORING: _MONITORING_TEXT}
     if choices.batching:
-        files[BATCHING] = server_config.batching_parameters(common_sizes(versions))
+        texts[BATCHING] = server_config.batching_parameters(common_sizes(versions))
     if choices.bfloat16:
-        files[SESSION] = _BFLOAT16_TEXT
+        texts[SESSION] = _BFLOAT16_TEXT
     if choices.certificates:
-        files[TLS] = tls(choices.certificates)
-    return Bundle(files, (*_ALWAYS, *(_BATCHED if choices.batching else ())))
+        texts[TLS] = tls(choices.certificates)
+    return Bundle(texts, (*_ALWAYS, *(_BATCHED if choices.batching else ())))
 
 
 def versions_of(models: Sequence[server_config.Served], repository: Path) -> list[base_path.Version]:

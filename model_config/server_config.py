@@ -8,7 +8,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from model_config import base_path
+from model_config import base_path, files
 from model_config import server_messages_pb2 as messages
 from model_config.errors import SuiteError
 
@@ -62,7 +62,7 @@ def choose(repository: Path, model: str, versions: Sequence[int], labels: Mappin
     found = [base_path.require(repository, model, number) for number in versions]
     for version in found:
         base_path.require_whole(version)
-    return Served(model, str((repository / model).resolve()), tuple(versions), {**usual_labels(found), **labels})
+    return Served(model, str(repository.resolve() / model), tuple(versions), {**usual_labels(found), **labels})
 
 
 def usual_labels(versions: Sequence[base_path.Version]) -> dict[str, int]:
@@ -133,10 +133,8 @@ def read(path: Path) -> list[Served]:
 
 def write(models: Sequence[Served], folder: Path) -> Path:
     """Put the config into a folder in one rename: a server that polls it never reads half of it."""
-    final, draft = folder / FILE, folder / f".{FILE}.draft"
-    draft.write_text(render(models), encoding="utf-8")
-    draft.replace(final)
-    return final
+    files.replace(folder, {FILE: render(models).encode()})
+    return folder / FILE
 
 
 def batching_parameters(batch_sizes: Sequence[int]) -> str:

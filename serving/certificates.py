@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from model_config import files
 from model_config.bundle import Certificates
 from model_config.errors import ServeError
 
@@ -38,18 +39,15 @@ def make(folder: Path, hosts: tuple[str, ...], replace: bool) -> list[Path]:
     authority = trustme.CA(organization_name="tf-serving-suite", organization_unit_name="throw-away")
     server = authority.issue_cert(*dict.fromkeys((*_NAMES, socket.gethostname(), *hosts)))
     client = authority.issue_cert("client.invalid", common_name="client")
-    public = {CA: authority.cert_pem, CERT: server.cert_chain_pems[0], CLIENT_CERT: client.cert_chain_pems[0]}
-    private = {KEY: server.private_key_pem, CLIENT_KEY: client.private_key_pem}
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name, pem in {**public, **private}.items():
-        _write(folder / name, pem.bytes(), 0o600 if name in private else 0o644)
-    return [folder / name for name in (*public, *private)]
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    path.unlink(missing_ok=True)
-    path.touch(mode=mode)  # before anything is in it, so that a key is never open to others
-    path.write_bytes(content)
+    pems = {
+        CA: authority.cert_pem,
+        CERT: server.cert_chain_pems[0],
+        CLIENT_CERT: client.cert_chain_pems[0],
+        KEY: server.private_key_pem,
+        CLIENT_KEY: client.private_key_pem,
+    }
+    files.replace(folder, {name: pem.bytes() for name, pem in pems.items()}, private=(KEY, CLIENT_KEY))
+    return [folder / name for name in pems]
 
 
 def of_server(folder: Path, mutual: bool) -> Certificates:

@@ -99,6 +99,19 @@ def test_a_port_in_use_is_one_sentence(repository):
 
 
 @pytest.mark.slow
+def test_each_version_may_have_a_server_of_its_own(repository, tmp_path):
+    port = address.free_port()
+    arguments = ("--version", 1, "--version", 2, "--repository", repository, "--one-server-per-version")
+    done = run(*UP, *arguments, "--port", port, "--detach", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    served = [states(port), states(port + 2)]
+    stopped = run("serving", "down", "--all", cwd=tmp_path)
+
+    assert served == [{1: "AVAILABLE"}, {2: "AVAILABLE"}]
+    assert stopped.stdout == f"stopped: tiny on port {port}\nstopped: tiny on port {port + 2}\n"
+
+
+@pytest.mark.slow
 def test_8_bit_arithmetic_is_served_with_onednn_and_refused_where_it_is_off(
     saved_model, pictures, port, tmp_path, monkeypatch
 ):
@@ -109,7 +122,7 @@ def test_8_bit_arithmetic_is_served_with_onednn_and_refused_where_it_is_off(
     arguments = (*UP, *models, "--port", port, "--detach")
 
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert_one_sentence(run(*arguments, cwd=tmp_path), "version 3 computes with oneDNN", "unset it")
+    assert_one_sentence(run(*arguments, cwd=tmp_path), "version 3: it computes with oneDNN", "unset")
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
