@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_config import base_path, bundle, fit
+from model_config.errors import ServeError
 from model_config.server_config import Served
 from serving import address, backends, gpu, notes
 from serving import certificates as certificate
 from serving.backends.launch import Argv, Launch, Seen
 
+_LAST_PORT = 65535
 _ONEDNN_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 
 
@@ -40,6 +42,14 @@ class Order:
     network: str = ""
     options: Argv = ()
     flags: Argv = ()
+
+    def __post_init__(self) -> None:
+        ports = self.port, self.rest_port
+        if not all(1 <= port <= _LAST_PORT for port in ports) or self.port == self.rest_port:
+            raise ServeError(
+                f"ports are two different numbers from 1 to {_LAST_PORT}, not {self.port} and {self.rest_port}; "
+                "choose others with --port and --rest-port"
+            )
 
 
 @dataclass(frozen=True)

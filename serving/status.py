@@ -74,10 +74,12 @@ def look(target: Target, running: notes.Running | None, model: str | None, rest_
         rest_port: the gRPC port + 1 where nothing else is known.
 
     Raises:
-        ServeError: no model is known of, so there is nothing to ask about.
+        ServeError: it is no HOST:PORT, or no model is known of, so there is nothing to ask about.
         ClientError: it does not answer, or does not know the model.
     """
     host, _, port = target.server.rpartition(":")
+    if not host or not port.isdigit():
+        raise ServeError(f"a server is HOST:PORT, such as 127.0.0.1:8500, not {target.server!r}")
     counted, remark = _counted(host, rest_port or (running.rest_port if running else int(port) + 1))
     names = [model] if model else _names(target.repository, running, counted)
     with target.client(_STATUS_S) as client:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BACKENDS = ("auto", "docker", "binary", "embedded")
 LOAD_S = 300.0
+# the rest is for what the driver and CUDA take beside TensorFlow
+_GPU_SHARE = 0.9
 
 
 @click.command(cls=Command)
@@ -92,11 +94,25 @@ def _orders(
     first = Order(
         models, repository, choices, port=port, rest_port=rest_port or port + 1, options=docker_options, **rest
     )
-    if not one_server_per_version:
-        return [first]
+    return _one_each(first) if one_server_per_version else [first]
+
+
+def _one_each(first: Order) -> list[Order]:
+    """A server a version on every second port, sharing the GPU fairly where there is one."""
+    from model_config import chosen
+    from serving import gpu
+
+    parts = chosen.split(first.models)
+    share = (f"--per_process_gpu_memory_fraction={_GPU_SHARE / len(parts):.2f}",) if gpu.first().name else ()
     return [
-        replace(first, models=each, port=first.port + 2 * place, rest_port=first.rest_port + 2 * place)
-        for place, each in enumerate(chosen.split(models))
+        replace(
+            first,
+            models=each,
+            port=first.port + 2 * place,
+            rest_port=first.rest_port + 2 * place,
+            flags=(*share, *first.flags),
+        )
+        for place, each in enumerate(parts)
     ]
 
 

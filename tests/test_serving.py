@@ -143,6 +143,23 @@ def test_a_version_that_cannot_be_loaded_is_named_at_once_and_nothing_is_left(re
     address.require_free(port)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--port", 65535), "65535 and 65536"),
+        (("--rest-port", 8500), "two different numbers"),
+        (("--host", "203.0.113.1"), "203.0.113.1 is no address of this machine"),
+        (("--batching", "--version", 9), "version 9 of tiny is not built"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(repository, tmp_path, arguments, words):
+    assert_one_sentence(run(*UP, "--version", 1, "--repository", repository, *arguments, cwd=tmp_path), words)
+
+
+def test_what_is_no_address_is_one_sentence():
+    assert_one_sentence(run("serving", "status", "--server", "nonsense"), "a server is HOST:PORT")
+
+
 def test_half_a_copy_is_not_served(repository, port, tmp_path):
     graph = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny") / "1" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:1000])

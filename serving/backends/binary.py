@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 
 from model_config.fit import Facts
 from serving import gpu
 from serving.address import EVERYWHERE
-from serving.backends.launch import Argv, Launch, Seen, resident_bytes
-
-PROGRAM = "tensorflow_model_server"
+from serving.backends.launch import PROGRAM, Argv, Launch, Seen, library_version, resident_bytes
 
 _ASK_S = 30.0
 
@@ -62,5 +59,4 @@ def _version() -> str | None:
         told = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, timeout=_ASK_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    found = re.search(r"TensorFlow Library: (\d+\.\d+\.\d+)", told.stdout + told.stderr)
-    return found[1] if found else None
+    return library_version(told.stdout + told.stderr)

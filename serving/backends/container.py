@@ -12,7 +12,7 @@ from model_config.console import stderr
 from model_config.errors import ServeError
 from serving import gpu
 from serving.address import EVERYWHERE
-from serving.backends.launch import Argv, Launch, Seen
+from serving.backends.launch import PROGRAM, Argv, Launch, Seen, library_version
 
 MODELS, BUNDLE = "/models", "/bundle"  # the first is the stock image's own
 
@@ -50,7 +50,7 @@ class Container:
         names = dict(entry.split("=", 1) for entry in json.loads(told.stdout) or ()) if told.returncode == 0 else {}
         return fit.Facts(
             image,
-            tensorflow=fit.of_image(image).tensorflow,
+            tensorflow=fit.of_image(image).tensorflow or (_version_inside(image) if told.returncode == 0 else None),
             tensorrt=names.get("TF_TENSORRT_VERSION"),
             cuda=names.get("CUDA"),
             gpu=found.name,
@@ -130,6 +130,12 @@ def _gpu_options(launch: Launch) -> Argv:
         *("--mount", f"type=volume,source=tf-serving-suite-cuda-cache,target={_CUDA_CACHE}"),
         *("--env", f"CUDA_CACHE_PATH={_CUDA_CACHE}", "--env", f"CUDA_CACHE_MAXSIZE={_CUDA_CACHE_BYTES}"),
     )
+
+
+def _version_inside(image: str) -> str | None:
+    """The TensorFlow of an image whose name does not tell it, such as one named by its digest."""
+    told = _docker("run", "--rm", "--network", "none", "--entrypoint", PROGRAM, image, "--version")
+    return library_version(told.stdout + told.stderr)
 
 
 def _docker(*arguments: str, timeout_s: float | None = _ASK_S) -> subprocess.CompletedProcess[str]:

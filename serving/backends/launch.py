@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Protocol
 
 from model_config.fit import STOCK_IMAGE, Facts
 from serving.address import LOCAL
+
+PROGRAM = "tensorflow_model_server"
 
 Argv = tuple[str, ...]
 
@@ -53,6 +56,12 @@ class Seen:
 
     repository: str
     bundle: str
+
+
+def library_version(told: str) -> str | None:
+    """The TensorFlow that the stock server says with ``--version`` it was made of."""
+    found = re.search(r"TensorFlow Library: (\d+\.\d+\.\d+)", told)
+    return found[1] if found else None
 
 
 def resident_bytes(pid: int) -> int | None:
