@@ -12,6 +12,7 @@ from model_config import options
 from model_config.console import Commands, print_json, print_line
 from model_config.fit import STOCK_GPU_IMAGE
 from serving.certificates import FOLDER
+from serving.conformance.command import conformance
 from serving.signals import stop_signal
 from serving.up import BACKENDS, LOAD_S, up
 
@@ -32,6 +33,7 @@ def main() -> None:
 
 
 main.add_command(up)
+main.add_command(conformance)
 
 
 @main.command()

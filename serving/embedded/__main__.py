@@ -10,7 +10,7 @@ import click
 
 from model_config.console import Command, Failure
 from serving import address
-from serving.embedded import flags
+from serving.embedded import flags, refusals
 from serving.signals import stop_signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -27,17 +27,22 @@ def main(context: click.Context, /, **given: Any) -> None:
         _pass_over(argument)
     for port in filter(None, (given["port"], given["rest_api_port"])):
         address.require_free(port)  # rather now than when the models are loaded
-    stop = stop_signal()
-    from serving.embedded import refusals, server
-
     try:
-        idle = server.serve(flags.Flags(**given), stop)
+        idle = _serve(flags.Flags(**given))
     except refusals.Refusal as refusal:
         failure = Failure(f"Failed to start server. Error: {refusal.sentence}", _START_FAILED)
         failure.show()
         _end(_START_FAILED)
     if not idle:
         _end(0)
+
+
+def _serve(given: flags.Flags) -> bool:
+    flags.require_models(given)
+    stop = stop_signal()
+    from serving.embedded import server
+
+    return server.serve(given, stop)
 
 
 def _pass_over(argument: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from serving.embedded import refusals
+
 
 @dataclass(frozen=True)
 class Flags:
@@ -104,6 +106,18 @@ def _option(name: str, text: str) -> Callable[..., Any]:
     else:
         kind = {"type": click.Path(path_type=Path) if default is None else type(default)}
     return click.option(f"--{name}", default=default, show_default=default not in ("", None), help=text, **kind)  # type: ignore[arg-type]
+
+
+def require_models(flags: Flags) -> None:
+    """Refuse at once, rather than when TensorFlow is there, what names nothing to serve."""
+    path = flags.model_config_file
+    if path is not None and not path.is_file():
+        raise refusals.not_found(f"{path}; No such file or directory", "name a model config that exists")
+    if path is None and not flags.model_base_path:
+        raise refusals.invalid(
+            "Both server_options.model_base_path and server_options.model_config_file are empty!",
+            "name one of them with --model_config_file or --model_base_path",
+        )
 
 
 def channel_arguments(text: str) -> list[tuple[str, Any]]:

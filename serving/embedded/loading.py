@@ -82,6 +82,7 @@ class Loaded:
         """Take over both."""
         self.signatures = servable.signatures
         self.signature = servable.signature
+        self.signature_protos = servable.signature_protos
         self._model = model
         self._servable = servable
         self._batcher = batcher

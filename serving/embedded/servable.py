@@ -30,6 +30,7 @@ class Servable:
 
     Attributes:
         signatures: by name.
+        signature_protos: TensorFlow's SignatureDefs by name, with the one that initializes.
     """
 
     def __init__(self, folder: Path, session_config: Any, tags: Sequence[str] = ("serve",)) -> None:
@@ -47,7 +48,8 @@ class Servable:
         except BaseException:
             self._session.close()
             raise
-        self.signatures = {k: Signature(k, v) for k, v in meta.signature_def.items() if k != _INIT_OP}
+        self.signature_protos = dict(meta.signature_def)
+        self.signatures = {k: Signature(k, v) for k, v in self.signature_protos.items() if k != _INIT_OP}
         self._calls: dict[tuple[str, tuple[str, ...]], _Call] = {}
         self._users = 0
         self._closing = False

@@ -101,12 +101,7 @@ def _read_again(path: Path, catalog: Catalog) -> None:
 def _config(flags: Flags) -> Any:
     if flags.model_config_file is not None:
         return files.read(flags.model_config_file, model_server_config_pb2.ModelServerConfig())
-    if flags.model_base_path:
-        return model_configs.of_one_model(flags.model_name, flags.model_base_path)
-    raise refusals.invalid(
-        "Both server_options.model_base_path and server_options.model_config_file are empty!",
-        "name one of them with --model_config_file or --model_base_path",
-    )
+    return model_configs.of_one_model(flags.model_name, flags.model_base_path)
 
 
 def _loading(flags: Flags, metrics: Metrics) -> Loading:

@@ -146,7 +146,7 @@ def metadata(catalog: Catalog, request: Any) -> Any:
             raise refusals.invalid(f"Metadata field {name} is not supported")
     response = get_model_metadata_pb2.GetModelMetadataResponse()
     with catalog.using(spec) as (number, loaded):
-        protos = {name: signature.proto for name, signature in loaded.signatures.items()}
+        protos = loaded.signature_protos
     response.model_spec.name, response.model_spec.version.value = spec.name, number
     response.metadata["signature_def"].Pack(get_model_metadata_pb2.SignatureDefMap(signature_def=protos))
     return response
