@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from model_config.errors import BadModelsFile, UnknownName, near_miss
 from model_config.places import MODELS_FILE
+from model_config.tasks import Decode, Encode
 
 # which recipe a version number means where models.yaml does not say otherwise
 DEFAULT_VERSIONS: Mapping[int, str] = {
@@ -36,11 +37,21 @@ class _Frozen(BaseModel):
 class Task(_Frozen):
     """What the model is for: how pictures become inputs and outputs become answers."""
 
-    type: Literal["detection"] = "detection"
-    # a list (class 1 first), the name of a built-in list, or a text file with one label a line
+    type: Literal["detection", "classification", "multi_label", "embedding"] = "detection"
+    # a list (first class first), the name of a built-in list, or a file: text, JSON, CSV or a label map (.pbtxt)
     labels: Union[tuple[str, ...], str] = ()
+    encode: Encode = Encode()
+    decode: Decode = Decode()
     # COCO's AP over IoU .50 to .95, or at .50 alone
     metric: Literal["mAP", "mAP@0.5"] = "mAP"
+
+
+# where in an entry which keys are known
+_PARTS: Mapping[tuple[str, ...], type[BaseModel]] = {
+    ("task",): Task,
+    ("task", "encode"): Encode,
+    ("task", "decode"): Decode,
+}
 
 
 class Calibration(_Frozen):
@@ -140,7 +151,7 @@ def _sentence(where: str, problem: Any) -> str:
     place = [str(part) for part in problem["loc"] if part not in ("[key]", "tuple[str, ...]", "str")]
     at = ".".join([where, *place])
     if problem["type"] == "extra_forbidden":
-        known = (Task if place[0] == "task" and len(place) > 1 else Model).model_fields
+        known = _PARTS.get(tuple(place[:-1]), Model).model_fields
         return f"{at}: no such key; {near_miss(place[-1], (key for key in known if key != 'name'))}"
     if place == ["name"]:
         return f"{where}: a model's name is letters, digits, '_', '.' and '-'; rename the entry"
