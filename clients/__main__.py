@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # every command imports what it needs itself, so that --help comes at once
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from clients.client import Client
     from clients.connection import Connection
     from model_config.models import Model
+
+
+# what goes wrong is told in a sentence of ours; these libraries would write lines of their own before it
+for _chatty, _silent in (("OPENCV_LOG_LEVEL", "OFF"), ("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("GRPC_VERBOSITY", "NONE")):
+    os.environ.setdefault(_chatty, _silent)
 
 
 @click.group(cls=Commands)

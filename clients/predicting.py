@@ -69,9 +69,16 @@ def _answers(
 
 def _total(footage: Sequence[Footage], limit: int | None) -> int | None:
     """How many frames there will be, as far as that is known."""
-    counts = [each.total for each in footage]
+    counts = [_count(each) for each in footage]
     total = None if None in counts else sum(count or 0 for count in counts)
     return limit if total is None or (limit is not None and limit < total) else total
+
+
+def _count(footage: Footage) -> int | None:
+    try:
+        return footage.total
+    except BadPicture:
+        return 0  # told when its turn comes
 
 
 def _above(answer: Answer, score: float) -> Answer:

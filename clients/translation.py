@@ -80,6 +80,7 @@ RULES: Final = (
     Rule(Code.UNAVAILABLE, r"The batch scheduling queue .* is full", errors.ServerBusy),
     Rule(Code.RESOURCE_EXHAUSTED, r"Server Threadpool Exhausted", errors.ServerBusy),
     # the connection
+    Rule(Code.UNAVAILABLE, r".*WRONG_VERSION_NUMBER", errors.TlsFailed, "leave --tls away, as it answers without"),
     Rule(Code.UNAVAILABLE, r"(?i).*(ssl|tls|certificate|handshake)", errors.TlsFailed),
     Rule(Code.UNAVAILABLE, _NOBODY, errors.ServerUnavailable),
     Rule(Code.UNAVAILABLE, r"", errors.ServerUnavailable, "ask again, and if the server speaks TLS, with --tls"),
