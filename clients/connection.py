@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ _KEEP_ALIVE_MS: Final = 310_000
 _PING_TIMEOUT_MS: Final = 20_000
 # what gRPC keeps of a request to be able to send it again; its own 256 kB are less than one picture
 _RETRY_BUFFER_BYTES: Final = 2**30
+_ADDRESS: Final = re.compile(r"[^:/]+:\d+|\[[0-9A-Fa-f:.%]+\]:\d+")
+# other names that gRPC knows for where a server is; without one of these and without a port it would ask port 443
+_TARGET: Final = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
 # questions change nothing on the server, so they may be asked twice; a config does
 _REPEATABLE: Final = (
     {"service": "tensorflow.serving.PredictionService"},
@@ -121,7 +125,8 @@ class Connection:
     def __post_init__(self) -> None:
         if self.compression not in COMPRESSIONS:
             raise SuiteError(f"compression is {', '.join(COMPRESSIONS)}, not {self.compression!r}")
-        if not all(self.addresses):
+        several = len(self.addresses) > 1
+        if not all(_ADDRESS.fullmatch(each) or (_TARGET.match(each) and not several) for each in self.addresses):
             raise SuiteError(f"a server is HOST:PORT, several with commas between, not {self.server!r}")
 
     @property

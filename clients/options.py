@@ -1,4 +1,4 @@
-"""Options of a secure connection, for every command line that asks a server."""
+"""Options of a connection, for every command line that asks a server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from model_config import options
+
 _FILE = click.Path(path_type=Path)
 
 _OPTIONS = (
@@ -16,6 +18,13 @@ _OPTIONS = (
     click.option("--ca", type=_FILE, help="PEM file of the CA that signed the server's certificate."),
     click.option("--cert", type=_FILE, help="PEM file of your own certificate, for a server that wants one."),
     click.option("--key", type=_FILE, help="PEM file of its key."),
+)
+_compression = click.option(
+    "--compression",
+    type=click.Choice(("none", "deflate", "gzip")),
+    default="none",
+    show_default=True,
+    help="Of what is sent.",
 )
 
 
@@ -32,3 +41,18 @@ def tls(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         with_tls = option(with_tls)
     return with_tls
+
+
+def connection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--server``, those of ``tls`` and ``--compression`` as one argument: a Connection."""
+
+    @options.server
+    @tls
+    @_compression
+    @wraps(command)
+    def connected(*args: Any, server: str, tls: Any, compression: str, **rest: Any) -> Any:
+        from clients.connection import Connection
+
+        return command(*args, connection=Connection(server, tls, compression), **rest)
+
+    return connected

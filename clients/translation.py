@@ -80,6 +80,7 @@ RULES: Final = (
     Rule(Code.UNAVAILABLE, r"The batch scheduling queue .* is full", errors.ServerBusy),
     Rule(Code.RESOURCE_EXHAUSTED, r"Server Threadpool Exhausted", errors.ServerBusy),
     # the connection
+    Rule(Code.UNAVAILABLE, r".*WRONG_VERSION_NUMBER", errors.TlsFailed, "leave --tls away, as it answers without"),
     Rule(Code.UNAVAILABLE, r"(?i).*(ssl|tls|certificate|handshake)", errors.TlsFailed),
     Rule(Code.UNAVAILABLE, _NOBODY, errors.ServerUnavailable),
     Rule(Code.UNAVAILABLE, r"", errors.ServerUnavailable, "ask again, and if the server speaks TLS, with --tls"),
@@ -97,12 +98,17 @@ _BY_CODE: Final = MappingProxyType({code: [rule for rule in RULES if rule.code i
 
 def from_grpc(server: str, error: Any) -> ClientError:
     """Our error for one of gRPC's, which stays its cause."""
-    code, text = error.code(), error.details() or ""
+    ours = from_status(server, error.code(), error.details() or "")
+    ours.__cause__ = error
+    return ours
+
+
+def from_status(server: str, code: grpc.StatusCode, text: str) -> ClientError:
+    """Our error for a status other than OK."""
     found = next((rule for rule in _BY_CODE[code] if re.match(rule.pattern, text, re.DOTALL)), None)
     kind, remedy = (found.kind, found.remedy or found.kind.remedy) if found else (errors.ServerFailed, "")
     ours = kind(f"{_told(server, kind, code, text)}; {remedy or kind.remedy}")
     ours.code = code.name
-    ours.__cause__ = error
     return ours
 
 

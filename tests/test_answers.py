@@ -2,68 +2,53 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-import time
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
 import pytest
 import speaking
-import tiny
 
-from clients import Client, Retry, errors
+from clients import Client, Connection, Retry, errors, translation
 from clients.client import predict_request
 from clients.errors import ClientError
 from clients.wire import serving_pb2 as wire
-from model_config import server_config
 from model_config.errors import SuiteError
-from serving import address
+from serving.conformance import models, running, settings, target
+from serving.conformance.case import CASES, Bench
+from serving.conformance.questions import config, model
+from serving.conformance.waiting import until
 
-X = np.arange(6, dtype=np.float32).reshape(2, 3)
+X = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
 A, B = np.array([3, 4], np.int32), np.array([1, 2], np.int32)
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory):
-    """Versions 1 and 2 of dense, and a version 3 that cannot be read."""
-    folder = tmp_path_factory.mktemp("dense")
-    tiny.save_dense(folder / "dense" / "1")
-    for number in ("2", "3"):
-        shutil.copytree(folder / "dense" / "1", folder / "dense" / number)
-    (folder / "dense" / "3" / "saved_model.pb").write_bytes(b"\xff garbage")
-    return folder
+@contextmanager
+def served(folder, setting):
+    """An embedded server in a setting of the conformance suite."""
+    models.make(folder)
+    flags = settings.SETTINGS[setting](folder)
+    with target.started(running.EMBEDDED, flags, folder, folder / "server.log") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def dense_server(repository):
-    config = server_config.write([server_config.choose(repository, "dense", [1, 2, 3], {"stable": 1})], repository)
-    port = address.free_port()
-    command = [sys.executable, "-m", "serving.embedded", f"--port={port}", f"--model_config_file={config}"]
-    with subprocess.Popen([*command, "--max_num_load_retries=0"]) as child:
-        wait_for_versions(f"{address.LOCAL}:{port}", child)
-        yield f"{address.LOCAL}:{port}"
-        child.terminate()
-        assert child.wait(20) == 0
+def plain(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("plain"), "plain") as found:
+        yield found
 
 
-def wait_for_versions(server, child):
-    with Client(server) as client:
-        for _ in range(600):
-            assert child.poll() is None
-            try:
-                if {state.state for state in client.status("dense")} == {"AVAILABLE", "END"}:
-                    return
-            except ClientError:
-                pass
-            time.sleep(0.1)
-    raise AssertionError("the versions did not load")
+@pytest.fixture(scope="module")
+def batching(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("batching"), "batching") as found:
+        yield found
 
 
 @pytest.fixture
-def client(dense_server):
-    with Client(dense_server) as client:
+def client(plain):
+    with Client(plain.server) as client:
         yield client
 
 
@@ -104,10 +89,9 @@ REFUSED = {
     "unknown version": (
         dense(version=99),
         errors.UnknownVersion,
-        "does not serve version 99 of dense; it has: 1 AVAILABLE, 2 AVAILABLE, 3 END (",
+        "does not serve version 99 of dense; it has: 1 AVAILABLE, 2 AVAILABLE; ask one of these",
     ),
     "negative version": (dense(version=-1), errors.UnknownVersion, "does not serve version -1 of dense"),
-    "version that failed to load": (dense(version=3), errors.LoadFailed, "could not load version 3 of dense: "),
     "unknown label": (
         dense(label="nolabel"),
         errors.UnknownLabel,
@@ -116,7 +100,7 @@ REFUSED = {
     "unknown signature": (
         dense(signature="ad"),
         errors.UnknownSignature,
-        "version 2 of dense has no signature 'ad', only add, serving_default, slen; did you mean 'add'?",
+        "version 2 of dense has no signature 'ad', only add, rows, serving_default, slen; did you mean 'add'?",
     ),
     "no inputs": (dense({}), errors.WrongNames, "Missing but required: {x}.; send exactly the inputs"),
     "one of two inputs": (dense({"a": A}, signature="add"), errors.WrongNames, "Missing but required: {b}."),
@@ -157,9 +141,9 @@ def test_what_the_server_refuses_is_one_error_that_says_what_to_do(client, row):
 
 # what is sent, and what comes back from which version
 ANSWERED = {
-    "without a version": (dense(), 2, {"y": [[14.0, 15.0], [41.0, 51.0]]}),
-    "by label": (dense(label="stable"), 1, {"y": [[14.0, 15.0], [41.0, 51.0]]}),
-    "by number": (dense(version=1), 1, {"y": [[14.0, 15.0], [41.0, 51.0]]}),
+    "without a version": (dense(), 2, {"y": [[23.0, 27.0], [50.0, 63.0]]}),
+    "by label": (dense(label="stable"), 1, {"y": [[22.5, 27.5], [49.5, 63.5]]}),
+    "by number": (dense(version=1), 1, {"y": [[22.5, 27.5], [49.5, 63.5]]}),
     "an empty batch": (dense({"x": X[:0]}), 2, {"y": np.empty((0, 2)).tolist()}),
     "a batch of one and one of three": (
         dense({"a": A[:1], "b": np.array([1, 2, 3], np.int32)}, signature="add"),
@@ -259,9 +243,178 @@ def metadata(version, size):
     return response.SerializeToString()
 
 
+BATCHES = {
+    "a scalar": ({"x": np.float32(1)}, "", "must have at least one dimension"),
+    "unequal": ({"a": A, "b": np.ones(3, np.int32)}, "add", "must have equal 0th-dimension size"),
+    "too many": ({"x": np.ones((17, 3), np.float32)}, "", "larger than maximum input batch size 16; send smaller"),
+}
+
+
+@pytest.mark.parametrize("row", BATCHES)
+def test_batches_that_a_batching_server_refuses_are_told_apart(batching, row):
+    inputs, signature, words = BATCHES[row]
+    with Client(batching.server) as client, pytest.raises(errors.WrongBatch, match=words):
+        client.ask(dense(inputs, signature=signature))
+
+
+def test_a_full_queue_is_told_from_a_server_that_is_away(batching):
+    request = predict_request("slow", {"x": X[:1]})
+    with Client(Connection(batching.server, retry=Retry(attempts=1))) as client:
+        pending = [client.ask_future(request) for _ in range(4)]
+        refused = [error for error in (each.exception(30) for each in pending) if error]
+
+    assert refused
+    assert {type(error) for error in refused} == {errors.ServerBusy}
+
+
+def test_a_full_queue_is_waited_for(batching):
+    request = predict_request("slow", {"x": X[:1]})
+    with Client(Connection(batching.server, retry=Retry(attempts=5, pause_s=2, longest_s=4))) as client:
+        pending = [client.ask_future(request) for _ in range(3)]
+
+        assert [each.result(30).version for each in pending] == [1, 1, 1]
+
+
+def test_a_deadline_is_the_servers_too(batching):
+    with Client(batching.server) as client, pytest.raises(errors.DeadlineExceeded, match="allow more time"):
+        client.ask(predict_request("slow", {"x": X[:1]}), timeout=0.2)
+
+
+def with_more(plain, *entries):
+    """The config that is served, and more models."""
+    text = settings.base_config(plain.folder)
+    return text[:-1] + " ".join(f"config {{ {entry} }}" for entry in entries) + " }"
+
+
+@pytest.fixture
+def reloading(plain, client):
+    """A client that may send configs; in the end the server serves by its own again."""
+    yield client
+    client.reload(settings.base_config(plain.folder))
+    until(lambda: [state.state for state in client.status("dense")] == ["AVAILABLE", "AVAILABLE"])
+
+
+_TENSORFLOW = 'model_platform: "tensorflow"'
+CONFIGS = {
+    "no base_path": (f'name: "q" {_TENSORFLOW}', "to have an absolute path.*give its base_path"),
+    "relative base_path": (
+        f'name: "q" base_path: "a/b" {_TENSORFLOW}',
+        "to have an absolute path.*got base_path..=a/b",
+    ),
+    "unknown platform": ('name: "q" base_path: "/x" model_platform: "caffe"', "unsupported platform caffe; use"),
+    "a name twice": (
+        f'name: "dense" base_path: "/x" {_TENSORFLOW}',
+        "list model dense multiple times.*every model once",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", CONFIGS)
+def test_configs_that_the_server_refuses_leave_it_as_it_was(plain, reloading, row):
+    entry, words = CONFIGS[row]
+    with pytest.raises(errors.ReloadRefused, match=words):
+        reloading.reload(with_more(plain, entry))
+
+    assert reloading.predict("dense", {"x": X}).version == 2
+
+
+def test_the_platform_of_a_live_model_stays(plain, reloading):
+    changed = config(model(plain.folder, "dense").replace('"tensorflow"', '"other"'))
+    with pytest.raises(errors.ReloadRefused, match=r"change a model's platform.*serve it under another name"):
+        reloading.reload(changed)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('model_config_list { config { name: "q" base_path: "/x" } }', "model q has no platform; add model_platform"),
+        ("", "has no model_config_list"),
+        ("modle_config_list {}", "is no model config.*modle_config_list"),
+    ],
+)
+def test_configs_that_would_harm_a_server_are_not_sent(client, text, words):
+    with pytest.raises(errors.ReloadRefused, match=words) as caught:
+        client.reload(text)
+
+    assert caught.value.code == ""
+
+
+def test_a_version_that_cannot_be_loaded_says_why_and_so_does_asking_it(plain, reloading):
+    reason = "Read less bytes than requested"
+    with pytest.raises(errors.LoadFailed, match=f"bad version: 1.*{reason}.*build it again"):
+        reloading.reload(with_more(plain, model(plain.folder, "bad")))
+    with pytest.raises(errors.LoadFailed, match=f"could not load any version of bad; it has: 1 END .{reason}"):
+        reloading.predict("bad", {"x": X})
+    with pytest.raises(errors.LoadFailed, match=f"could not load version 1 of bad: {reason}"):
+        reloading.predict("bad", {"x": X}, version=1)
+
+
+def test_a_model_that_is_loading_is_told_and_then_answers_and_then_is_unloaded(plain, reloading):
+    seen = []
+
+    def ask(**which):
+        try:
+            return reloading.predict("slowload", {"x": X[:, :1]}, **which)
+        except errors.NotServed as error:
+            seen.append(type(error))
+            return None
+
+    sending = threading.Thread(target=reloading.reload, args=(with_more(plain, model(plain.folder, "slowload")),))
+    sending.start()
+    while sending.is_alive():
+        ask()
+        ask(version=1)
+    sending.join()
+
+    assert set(seen) - {errors.UnknownModel} == {errors.StillLoading}
+    assert ask().version == 1
+    reloading.reload(settings.base_config(plain.folder))
+    with pytest.raises(errors.Unloaded, match="has unloaded every version of slowload; it has: 1 END"):
+        reloading.predict("slowload", {"x": X[:, :1]})
+
+
+def test_an_empty_config_unloads_everything_and_all_of_it_comes_back(plain, reloading):
+    reloading.reload("model_config_list {}")
+    with pytest.raises(errors.NotServed, match="dense"):
+        reloading.predict("dense", {"x": X})
+    reloading.reload(settings.base_config(plain.folder))
+
+    assert reloading.predict("dense", {"x": X}).version == 2
+
+
+@dataclass(frozen=True)
+class Recording(Bench):
+    """Remembers every refusal."""
+
+    refusals: list = field(default_factory=list)
+
+    def ask(self, request, timeout_s=12.0):
+        answer = super().ask(request, timeout_s)
+        if answer.code != "OK":
+            self.refusals.append(answer)
+        return answer
+
+
+QUICK = [case for case in CASES if case.setting == "plain" and not case.may_break and ": " in case.name]
+ROWS = [
+    case for case in QUICK if case.name.split(":")[0] not in ("Reload", "REST", "Start", "Polling", "Other", "HTTP")
+]
+
+
+@pytest.mark.parametrize("case", ROWS, ids=lambda case: case.name)
+def test_every_recorded_refusal_has_a_meaning_of_its_own(plain, case):
+    with grpc.insecure_channel(plain.server) as channel:
+        bench = Recording(plain, channel, running.EMBEDDED)
+        case.check(bench)
+
+    for answer in bench.refusals:
+        made = translation.from_status("server", grpc.StatusCode[answer.code], answer.details)
+        assert type(made) not in (ClientError, errors.ServerFailed)
+        assert str(made).endswith(made.remedy) or "; " in str(made)
+
+
 # what only a server in trouble says
 SAID = {
-    "queue full": ("UNAVAILABLE", "The batch scheduling queue to which this is submitted is full", errors.ServerBusy),
     "out of threads": ("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted", errors.ServerBusy),
     "out of time": ("DEADLINE_EXCEEDED", "Timed out waiting for notification", errors.DeadlineExceeded),
     "unknown method": ("UNIMPLEMENTED", "", errors.NotSupported),

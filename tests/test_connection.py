@@ -116,7 +116,7 @@ def test_when_one_of_several_ends_the_others_answer():
             assert [client.ask(REQUEST).version for _ in range(8)]
 
 
-@pytest.mark.parametrize("server", ["", "a:1,,b:2", "a:1,"])
+@pytest.mark.parametrize("server", ["", "a:1,,b:2", "a:1,", "a", "a,b", "a:b", "http://a:1", "a:1,unix:b"])
 def test_an_address_that_is_none_is_refused(server):
     with pytest.raises(SuiteError, match="a server is HOST:PORT"):
         Client(server)
@@ -149,6 +149,12 @@ def test_requests_may_be_compressed(compression, least, most):
         proxy.shutdown()
 
         assert least <= sum(proxy.sent) <= most
+
+
+def test_other_targets_that_grpc_knows_are_left_to_it(tmp_path):
+    assert Connection("unix:/tmp/socket").addresses == ["unix:/tmp/socket"]
+    with speaking.server(Refusing(0)) as server, Client(f"dns:///{server}") as client:
+        assert client.ask(REQUEST).version == 1
 
 
 def test_an_unknown_compression_is_refused():
@@ -275,6 +281,11 @@ def test_tls_over_several_servers(secure, pem):
 def test_tls_with_another_ca_is_refused(secure, pem):
     with pytest.raises(TlsFailed, match="--ca"):
         ask(secure, ca=pem / "stranger.pem")
+
+
+def test_tls_with_a_server_that_speaks_none_says_so(pem):
+    with speaking.server(Refusing(0)) as server, pytest.raises(TlsFailed, match="leave --tls away"):
+        ask(server, ca=pem / "ca.pem")
 
 
 def test_without_tls_a_server_that_wants_it_breaks_off(secure):

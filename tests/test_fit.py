@@ -19,6 +19,15 @@ BUILT = TensorRT(
     gpu="NVIDIA H200",
     compute_capability="9.0",
     driver="550.54.15",
+    precision="FP16",
+    dynamic=False,
+    shapes=({"inputs": (1, 32, 32, 3)},),
+    minimum_segment_size=3,
+    workspace_mib=1024,
+    engines=(),
+    outside=(),
+    arithmetic_inside=0.9,
+    engine_bytes=1,
 )
 THERE = fit.Facts("the server", "2.17.1", "8.6.1.6", "12.3.2", "NVIDIA H200", "560.28.03", onednn=False)
 
