@@ -61,9 +61,9 @@ convert: $(DONE)  ## build VERSION of MODEL (SOURCE=... for a model in no file)
 config: $(DONE)  ## write the model config that serves VERSION of MODEL
 	@$(PY) -m model_config use $(MODEL) $(versions)
 
-serve: $(DONE)  ## serve VERSION of MODEL until Ctrl-C (DETACH=1: until make stop; IMAGE=... for the container)
+serve: $(DONE)  ## serve VERSION of MODEL until Ctrl-C (DETACH=1: until make stop; TLS=1; OPTIONS=... as serving up --help says)
 	@$(PY) -m serving up --model $(MODEL) $(versions) --backend $(BACKEND) --port $(PORT) $(if $(DETACH),--detach) \
-	  $(if $(IMAGE),--image $(IMAGE)) $(if $(TLS),--tls)
+	  $(if $(IMAGE),--image $(IMAGE)) $(if $(TLS),--tls) $(OPTIONS)
 
 swap: $(DONE)  ## make the running server serve VERSION of MODEL, losing no request (REPLACE=1: unload first)
 	@$(PY) -m serving swap --server $(SERVER) --model $(MODEL) $(versions) $(if $(REPLACE),--replace)
@@ -77,8 +77,8 @@ preflight: $(DONE)  ## say whether VERSION of MODEL fits IMAGE and this machine'
 stop: $(DONE)  ## stop the detached server
 	@$(PY) -m serving down --port $(PORT)
 
-status: $(DONE)  ## show what the server has of MODEL: versions, states, labels, requests
-	@$(PY) -m serving status --server $(SERVER) --model $(MODEL)
+status: $(DONE)  ## show what the server has: versions, states, labels, requests
+	@$(PY) -m serving status --server $(SERVER)
 
 predict: $(DONE)  ## find things in IMAGE with VERSION of MODEL, draw them into found.jpg
 	@$(PY) -m clients predict --server $(SERVER) --model $(MODEL) $(versions) --image "$(IMAGE)" --output found.jpg

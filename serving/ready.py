@@ -21,7 +21,7 @@ _STATUS_S = 5.0
 _ANSWER_S = 10.0  # for the first answer at least, as it may be slow
 _FAILED, _AVAILABLE = "END", "AVAILABLE"
 # how long what the server said before a change may still be what it says after it
-_SETTLE_S = 3.0
+_SETTLE_S = 1.5
 
 States = Mapping[int, VersionState]
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -211,13 +210,24 @@ def test_a_killed_container_ends_its_command_in_one_sentence(engine, models, tmp
 
 @pytest.mark.docker
 @pytest.mark.slow
-def test_what_a_killed_command_left_running_is_stopped(engine, models, tmp_path):
-    server = Served("docker", models, tmp_path, {}, engine)
-    note = json.loads((tmp_path / ".serving" / str(server.port) / "server.json").read_text())
-    os.kill(note["pid"], signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while os.path.exists(f"/proc/{note['pid']}") and time.monotonic() < deadline:
-        time.sleep(0.1)
+def test_make_serves_swaps_and_stops_a_container_even_one_whose_command_was_killed(engine, models, tmp_path):
+    port = address.free_port()
+    variables = ("MODEL=tiny", f"PORT={port}", "BACKEND=docker", "DETACH=1")
+    serve = f"OPTIONS={' '.join((*engine, f'--repository={models}', f'--rest-port={address.free_port()}'))}"
+    server = f"127.0.0.1:{port}"
 
-    assert server.type("down", "--port", server.port).returncode == 0
-    address.require_free(server.port)
+    assert make("serve", "VERSION=1", *variables, serve, cwd=tmp_path).startswith(f"ready: tiny 1 on {server}")
+    assert make("swap", "VERSION=2", *variables, cwd=tmp_path) == f"serving: tiny 2 on {server}\n"
+    assert "AVAILABLE" in make("status", *variables, cwd=tmp_path)
+    pid = json.loads((tmp_path / ".serving" / str(port) / "server.json").read_text())["pid"]
+    os.kill(pid, signal.SIGKILL)
+    assert make("stop", *variables, cwd=tmp_path) == f"stopped: tiny on port {port}\n"
+    address.require_free(port)
+
+
+def make(*arguments, cwd):
+    """A target as a user types it, in another folder and with the Python that runs us."""
+    command = ["make", "--file", str(stock_image.ROOT / "Makefile"), f"PY={sys.executable}", "DONE=", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
