@@ -15,6 +15,7 @@ STOCK_GPU_IMAGE = f"{STOCK_IMAGE}-gpu"
 ONEDNN = "onednn"
 
 _LAST_WITH_TRT = (2, 17)
+_UNKNOWN = "unknown"  # what a builder that cannot find out writes down
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _same(field: str, word: str, digits: int | None) -> Callable[[Manifest, Fact
 
     def check(made: Manifest, facts: Facts) -> str:
         built, there = getattr(made.tensorrt, field, ""), getattr(facts, field)
-        if not built or not there or _alike(built, there, digits):
+        if built in ("", _UNKNOWN) or not there or _alike(built, there, digits):
             return ""
         return (
             f"its engines were built with {word} {built}, and {facts.server} has {there}; "
