@@ -25,6 +25,8 @@ from evaluation import labels
 from evaluation.tasks import detection
 
 TURNS = 15
+# what takes less than a millisecond is repeated in each turn, as it is in a client that asks again and again
+REPEATED = 100
 RESULT = Path(__file__).parent / "results" / "client.json"
 SPEC = spec_of("m", 1)
 
@@ -47,23 +49,27 @@ def main() -> None:
             ).copy(),
             "an answer of the same floats": lambda: read_prediction(one, SPEC),
             "the same through protobuf's messages (fromiter)": lambda: _read_through_messages(one),
-            "an answer of 100 boxes to detections": lambda: detection.decode(
-                read_prediction(hundred, SPEC).outputs, [(640, 640)], coco, 0.0
-            ),
         }
     )
+    boxes = {
+        "an answer of 100 boxes to detections": lambda: detection.decode(
+            read_prediction(hundred, SPEC).outputs, [(640, 640)], coco, 0.0
+        )
+    }
+    milliseconds.update(_measured(boxes, REPEATED))
     result = {"environment": environment.describe(), "turns": TURNS, "milliseconds": milliseconds}
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
-def _measured(programs: Mapping[str, Callable[[], Any]]) -> dict[str, dict[str, float]]:
+def _measured(programs: Mapping[str, Callable[[], Any]], repeated: int = 1) -> dict[str, dict[str, float]]:
     taken: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(TURNS):
         for name, program in programs.items():
             start = time.perf_counter()
-            program()
-            taken[name].append(1e3 * (time.perf_counter() - start))
+            for _ in range(repeated):
+                program()
+            taken[name].append(1e3 * (time.perf_counter() - start) / repeated)
     return {
         name: {"fastest": round(min(each), 4), "median": round(statistics.median(each), 4)}
         for name, each in taken.items()

@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
 
 import numpy as np
 
-from clients import checking, explaining, reloading
+from clients import checking, explaining
 from clients.errors import BadAnswer, BadRequest, ClientError, DeadlineExceeded, NotServed, UnknownSignature
 from clients.spec import DEFAULT_SIGNATURE, Metadata, VersionState, read_metadata, read_states, spec_of
 from clients.wire import answers, framing
 from clients.wire import serving_pb2 as wire
 from model_config.errors import SuiteError, near_miss
-from model_config.server_messages_pb2 import ModelServerConfig
 from model_config.signatures import Signature
+
+if TYPE_CHECKING:
+    from model_config.server_messages_pb2 import ModelServerConfig
 
 Answered = TypeVar("Answered")
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
@@ -189,6 +191,8 @@ class Operations:
             LoadFailed: a version could not be loaded; the others are served.
             DeadlineExceeded: still loading, or waiting for a folder that does not come.
         """
+        from clients import reloading  # seldom needed, and slow to load
+
         content = reloading.request(config)
         try:
             reloading.check((yield Call(RELOAD, content, self._seconds(timeout))))
