@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import threading
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -35,15 +35,19 @@ class Connected:
         self.connection = server if isinstance(server, Connection) else Connection(server)
         self.operations = Operations(self.server, timeout_s, repository)
         self._methods: dict[str, Any] = {}
+        self._opening, self._opened = threading.Lock(), None
 
     @property
     def server(self) -> str:
         """Where the server is, or the servers are."""
         return self.connection.server
 
-    @cached_property
+    @property
     def _channel(self) -> Any:
-        return self.connection.channel(self._makers)
+        with self._opening:  # many threads may be the first
+            if self._opened is None:
+                self._opened = self.connection.channel(self._makers)
+        return self._opened
 
     def _start(self, call: Call) -> Any:
         """Send a call; what comes back is gRPC's, to be waited for in its way."""
