@@ -17,7 +17,7 @@ import numpy as np
 
 from clients import environment
 from clients.client import predict_request
-from clients.operations import read_prediction
+from clients.reading import read_prediction
 from clients.spec import spec_of
 from clients.wire import framing, tensors
 from clients.wire import serving_pb2 as wire

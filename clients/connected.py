@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Final
 
 import grpc
 
+from clients.calls import Call
 from clients.connection import Connection
-from clients.operations import Call, Operations
+from clients.operations import Operations
 
 DEFAULT_TIMEOUT_S: Final = 60.0
 _SERVICE: Final = "/tensorflow.serving."
