@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -228,6 +229,30 @@ def test_a_signature_is_fetched_once_and_again_when_the_version_changed():
         assert client.predict("m", {"x": np.ones((1, 2), np.float32)}).version == 2
         with pytest.raises(errors.WrongShape):
             client.predict("m", {"x": np.ones((1, 1), np.float32)})
+
+
+def test_all_calls_of_a_question_share_its_deadline():
+    left = []
+
+    def answer(request, context):
+        left.append(context.time_remaining())
+        if b"signature_def" not in request:
+            return speaking.prediction(y=[1.0])
+        time.sleep(0.5)  # more than gRPC rounds what it tells of a deadline
+        return metadata(1, 1)
+
+    with speaking.client(answer) as client:
+        client.predict("m", {"x": np.ones((1, 1), np.float32)}, timeout=30)
+
+    assert len(left) == 2
+    assert left[1] < left[0]
+
+
+@pytest.mark.parametrize("ask", ["status", "metadata"])
+def test_a_status_or_metadata_that_cannot_be_read_is_told(ask):
+    damaged = speaking.client(lambda request, context: b"\x0a\xff")
+    with damaged as client, pytest.raises(errors.BadAnswer, match="cannot be read"):
+        getattr(client, ask)("m")
 
 
 def metadata(version, size):

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from clients.wire import serving_pb2 as wire
 from clients.wire import tensors
@@ -47,6 +48,8 @@ def read_predict_response(content: bytes) -> Answer:
                 spec.MergeFromString(bytes(value))
     except IndexError as error:
         raise ValueError("the message ends too early") from error
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
     return Answer(outputs, spec)
 
 

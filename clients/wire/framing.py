@@ -29,7 +29,7 @@ def predict_request(spec: wire.ModelSpec, inputs: Mapping[str, Any], outputs: Se
     """
     parts: list[Part] = [wire.PredictRequest(model_spec=spec, output_filter=outputs).SerializeToString()]
     for name, array in inputs.items():
-        parts += _entry(name, _tensor(np.asarray(array)))
+        parts += _entry(name, _tensor(tensors.as_array(array)))
     return b"".join(parts)
 
 
