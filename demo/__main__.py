@@ -57,11 +57,12 @@ def _serving(port: str) -> Iterator[None]:
 
 
 def _port() -> int:
-    """The usual port, or any free one where that is taken."""
+    """The usual port, or any free one where that or the next, which is for REST, is taken."""
     try:
         address.require_free(USUAL_PORT)
+        address.require_free(USUAL_PORT + 1)
     except ServeError:
-        return address.free_port()
+        return address.free_ports()
     return USUAL_PORT
 
 

@@ -43,8 +43,8 @@ def start(plan: Plan, stop: threading.Event, timeout_s: float) -> Server:
     """
     if notes.orphaned(plan.launch.port):
         _bury(plan.launch.port)
-    for port in (plan.launch.port, plan.launch.rest_port):
-        address.require_free(port, plan.launch.host)
+    address.require_free(plan.launch.port, plan.launch.host)
+    address.require_free(plan.launch.rest_port, plan.launch.host, "--rest-port")
     plan.choice.backend.prepare(plan.launch)
     try:
         plan.bundle.write(plan.launch.bundle)

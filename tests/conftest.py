@@ -65,7 +65,7 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory):
     """An embedded server over both versions, in a process of its own."""
     from serving import address
 
-    port, folder = address.free_port(), tmp_path_factory.mktemp("serving")
+    port, folder = address.free_ports(), tmp_path_factory.mktemp("serving")
     up = ("serving", "up", "--model", MODEL, "--version", 1, "--version", 2, "--repository", repository)
     done = run(*up, "--backend", "embedded", "--port", port, "--detach", cwd=folder)
     assert done.returncode == 0, done.stderr

@@ -23,7 +23,7 @@ UP = ("serving", "up", "--model", "tiny", "--backend", "embedded")
 
 @pytest.fixture
 def port():
-    return address.free_port()
+    return address.free_ports()
 
 
 def states(port):
@@ -54,7 +54,8 @@ def foreground(repository, port, folder):
     command = [sys.executable, "-m", *map(str, arguments)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
     try:
-        assert child.stdout.readline().startswith(f"ready: tiny 1 on 127.0.0.1:{port}")
+        ready = child.stdout.readline()
+        assert ready.startswith(f"ready: tiny 1 on 127.0.0.1:{port}"), child.stderr.read()
         yield child
     finally:
         child.kill()
@@ -100,7 +101,7 @@ def test_a_port_in_use_is_one_sentence(repository):
 
 @pytest.mark.slow
 def test_each_version_may_have_a_server_of_its_own(repository, tmp_path):
-    port = address.free_port()
+    port = address.free_ports(4)
     arguments = ("--version", 1, "--version", 2, "--repository", repository, "--one-server-per-version")
     done = run(*UP, *arguments, "--port", port, "--detach", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
