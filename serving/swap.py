@@ -18,7 +18,7 @@ from model_config.server_config import Served
 from serving.ready import States, Target, states, wait
 
 _POLL_S = 0.1
-_RELOAD_S = 30.0  # a reload that only changes versions is answered at once
+_RELOAD_S = 15.0  # a reload is answered at once, or when what is new to the server is loaded
 _TELL_S = 10.0  # for the states to tell what the answer has told before
 
 Models = Sequence[Served]
@@ -61,8 +61,8 @@ def beside(swap: Swap) -> None:
     with _rolled_back(swap):
         _load(swap, both)
         # labels move while both versions are there, so that no request finds its label pointing at nothing
-        _reload(swap.target, _labelled(both, swap.new), swap.timeout_s)
-    _reload(swap.target, swap.new, swap.timeout_s)
+        _reload(swap.target, _labelled(both, swap.new))
+    _reload(swap.target, swap.new)
     _wait_gone(swap)
     _require_new(swap)
 
@@ -75,10 +75,10 @@ def replacing(swap: Swap) -> None:
     """
     changed = set(swap.added)
     with _rolled_back(swap):
-        _reload(swap.target, [each for each in swap.old if each.name not in changed], swap.timeout_s)
+        _reload(swap.target, [each for each in swap.old if each.name not in changed])
         _wait_gone(replace(swap, new=[each for each in swap.new if each.name not in changed]))
         _load(swap, [replace(each, labels={}) for each in swap.new])
-        _reload(swap.target, swap.new, swap.timeout_s)
+        _reload(swap.target, swap.new)
     _require_new(swap)
 
 
@@ -87,32 +87,54 @@ def _load(swap: Swap, models: Models) -> None:
     added = swap.added
     with swap.target.client(_RELOAD_S) as client:
         before = {name: states(client, name) for name in added}
+    patience = swap.timeout_s
     try:
-        _reload(swap.target, models, swap.timeout_s)
-    except _NotLoaded as error:
-        wait(swap.target, added, _TELL_S, before=before)  # which tells the version and the reason
-        raise ServeError(f"{swap.target.server} did not take up the config: {error}") from error
-    wait(swap.target, added, swap.timeout_s, before=before)
+        _reload(swap.target, models)
+    except _NotLoaded:
+        patience = _TELL_S  # the states tell the version and the reason
+    except _NotYet:
+        if not _has_begun(swap, before):
+            raise
+    wait(swap.target, added, patience, before=before)
+
+
+class _Refused(ServeError):
+    """A config that the server does not take."""
 
 
 class _NotLoaded(ServeError):
     """A config that was taken, and a model of it that cannot be loaded."""
 
 
-def _reload(target: Target, models: Models, timeout_s: float) -> None:
+class _NotYet(ServeError):
+    """A config that the server is still busy with, be it that it loads or that it waits for what is not there."""
+
+
+def _reload(target: Target, models: Models) -> None:
     """Give the server a whole list; ServeError when it does not take it."""
     try:
-        with target.client(timeout_s) as client:
+        with target.client(_RELOAD_S) as client:
             client.reload(server_config.message(models))
     except DeadlineExceeded as error:
-        raise ServeError(
-            f"{target.server} has not taken up the config in {timeout_s:.0f} s: it waits for a folder or a version "
-            "that is not where it looks, and has to be started again if it does not come back"
+        raise _NotYet(
+            f"{target.server} has not taken up the config in {_RELOAD_S:.0f} s: it waits for a folder or a version "
+            "that is not where it looks (--root says where), and takes no other config until it is started again"
         ) from error
     except (LoadFailed, ServerFailed) as error:
         raise _NotLoaded(str(error)) from error
     except ClientError as error:
-        raise ServeError(f"{target.server} did not take up the config: {error}") from error
+        raise _Refused(f"{target.server} did not take up the config: {error}") from error
+
+
+def _has_begun(swap: Swap, before: dict[str, States]) -> bool:
+    """Whether the server has found every new version, which it then only takes long to load."""
+    with swap.target.client(_RELOAD_S) as client:
+        now = {name: states(client, name) for name in before}
+    return all(
+        number in now[name] and now[name][number] != before[name].get(number)
+        for name, versions in swap.added.items()
+        for number in versions
+    )
 
 
 @contextmanager
@@ -122,8 +144,10 @@ def _rolled_back(swap: Swap) -> Iterator[None]:
         yield
     except BaseException as error:
         try:
-            _reload(swap.target, swap.old, _RELOAD_S)
+            _reload(swap.target, swap.old)
         except ServeError as second:
+            if isinstance(error, _Refused):
+                raise error from second  # the server has kept its config, and likes the old one as we know it no better
             raise ServeError(f"{error}; and what was served before cannot be asked for: {second}") from error
         kept = "; ".join(f"{each.name} {', '.join(map(str, each.versions))}" for each in swap.old)
         if isinstance(error, SuiteError):

@@ -193,10 +193,21 @@ def test_a_backend_that_cannot_run_is_one_sentence(repository, tmp_path):
         assert_one_sentence(run(*up, "--backend", backend, cwd=tmp_path, env=nowhere), f"backend {backend} cannot run")
 
 
+def test_an_engine_that_refuses_us_is_one_sentence(repository, tmp_path):
+    # in the words of docker 28, asked by a user who is not in its group
+    words = "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    up = ("serving", "up", "--model", "tiny", "--version", 2, "--repository", repository, "--backend", "docker")
+    done = run(*up, cwd=tmp_path, env={**os.environ, "PATH": f"{tmp_path}:/usr/bin:/bin"})
+
+    assert_one_sentence(done, "the docker engine refuses you", "join the group docker")
+
+
 @pytest.mark.docker
 @pytest.mark.slow
 def test_a_killed_container_ends_its_command_in_one_sentence(engine, models, tmp_path):
-    port = address.free_port()
+    port = address.free_ports()
     up = ("serving", "up", "--model", "tiny", "--version", 1, "--repository", models, "--backend", "docker")
     command = [sys.executable, "-m", *map(str, (*up, "--port", port, *engine))]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
@@ -211,7 +222,7 @@ def test_a_killed_container_ends_its_command_in_one_sentence(engine, models, tmp
 @pytest.mark.docker
 @pytest.mark.slow
 def test_make_serves_swaps_and_stops_a_container_even_one_whose_command_was_killed(engine, models, tmp_path):
-    port = address.free_port()
+    port = address.free_ports()
     variables = ("MODEL=tiny", f"PORT={port}", "BACKEND=docker", "DETACH=1")
     serve = f"OPTIONS={' '.join((*engine, f'--repository={models}', f'--rest-port={address.free_port()}'))}"
     server = f"127.0.0.1:{port}"

@@ -130,6 +130,15 @@ def test_a_server_that_was_not_started_here_is_swapped_by_the_config_on_disk(ser
     assert [each.versions for each in server_config.read(models / server_config.FILE)] == [(1,), (2,)]
 
 
+def test_a_root_that_is_not_the_servers_is_one_sentence_and_changes_nothing(server, models, tmp_path):
+    before = available(server)
+    swap = ("serving", "swap", "--server", server, "--repository", models, "--root", "/nowhere")
+    done = run(*swap, "--model", "dense", "--version", 4, cwd=tmp_path)
+
+    assert_one_sentence(done, "did not take up the config", "/nowhere/")
+    assert available(server) == before
+
+
 @pytest.mark.slow
 def test_fifty_swaps_under_load_lose_no_request(server, models):
     target = Target(server, models)
