@@ -35,7 +35,7 @@ from clients.errors import ClientError
 
 RESULT = Path(__file__).parent / "results" / "endurance.json"
 EMBEDDED = (sys.executable, "-m", "serving.embedded")
-CLIENTS, CALLERS = 2, 4
+CLIENTS, CALLERS, MAX_THREADS = 2, 4, 24
 SWAP_S, KILL_S, BREAK_S, SAMPLE_S = 2.0, 1.0, 3.0, 5.0
 SETTLE_S = 8.0
 _PAGE = 4096
@@ -105,7 +105,12 @@ def _server(scratch: Path) -> Iterator[tuple[str, int]]:
     server = f"{address.LOCAL}:{port}"
     config = scratch / "models.config"
     config.write_text(_config(scratch, 1))
-    flags = (f"--port={port}", f"--model_config_file={config}", "--max_num_load_retries=0", "--grpc_max_threads=64")
+    flags = (
+        f"--port={port}",
+        f"--model_config_file={config}",
+        "--max_num_load_retries=0",
+        f"--grpc_max_threads={MAX_THREADS}",
+    )
     with (scratch / "server.log").open("wb") as log, subprocess.Popen([*EMBEDDED, *flags], stderr=log) as child:
         _wait_for(server)
         yield server, child.pid
@@ -174,7 +179,7 @@ def _trouble_once(server: str, scratch: Path) -> None:
     for version in (2, 1):
         _swap(server, scratch, version)
         time.sleep(SWAP_S)
-    _client(server, 3)
+    _client(server, 5, 2 * MAX_THREADS)  # as many threads as there will ever be
 
 
 def _every(seconds: float, action: Callable[[], None], stop: threading.Event) -> None:
@@ -182,18 +187,18 @@ def _every(seconds: float, action: Callable[[], None], stop: threading.Event) ->
         action()
 
 
-def _client(server: str, seconds: float) -> collections.Counter[str]:
-    with _client_process(server, seconds) as child:
+def _client(server: str, seconds: float, callers: int = CALLERS) -> collections.Counter[str]:
+    with _client_process(server, seconds, callers) as child:
         told, _ = child.communicate()
     return collections.Counter(json.loads(told))
 
 
-def _client_process(server: str, seconds: float) -> subprocess.Popen[str]:
-    argv = [sys.executable, __file__, "--as-client", server, str(seconds)]
+def _client_process(server: str, seconds: float, callers: int = CALLERS) -> subprocess.Popen[str]:
+    argv = [sys.executable, __file__, "--as-client", server, str(seconds), str(callers)]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
 
-def _ask(server: str, seconds: str) -> None:
+def _ask(server: str, seconds: str, callers: str) -> None:
     """Ask from several threads until time is up, and print how often what came back."""
     counts: collections.Counter[str] = collections.Counter()
     end = time.monotonic() + float(seconds)
@@ -210,8 +215,8 @@ def _ask(server: str, seconds: str) -> None:
             right = answer.outputs["y"][0, 0] == {1: 9.5, 2: 10.0}[answer.version]
             counts["answered" if right else "wrong answer"] += 1
 
-    with Client(server, timeout_s=20) as client, ThreadPoolExecutor(CALLERS) as pool:
-        list(pool.map(caller, range(CALLERS)))
+    with Client(server, timeout_s=20) as client, ThreadPoolExecutor(int(callers)) as pool:
+        list(pool.map(caller, range(int(callers))))
     print(json.dumps(counts))
 
 
