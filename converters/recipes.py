@@ -139,7 +139,9 @@ def _engine_recipe(line: str, precision: str, *, calibrated: bool = False) -> Re
             Step("fix_input_size"),
             # engines want sizes that they need not compute
             Step("static_shapes"),
-            Step("limit_candidates"),
+            Step("limit_candidates", {"candidates": "1000"}),
+            Step("unrolled_nms"),
+            Step("plain_slices"),
             Step("tf_trt", {"precision": precision}, calibrated=calibrated),
         ),
         needs="an NVIDIA GPU with TensorRT",

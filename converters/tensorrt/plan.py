@@ -19,7 +19,6 @@ Precision = Literal["FP32", "FP16", "INT8"]
 PRECISIONS: Final[tuple[Precision, ...]] = ("FP32", "FP16", "INT8")
 AUTO, STATIC, DYNAMIC = "auto", "static", "dynamic"
 
-_NMS: Final = "CombinedNonMaxSuppression"
 _USUAL_SIDE: Final = 320
 
 
@@ -165,11 +164,16 @@ def _require_layers_closed(loaded: Any, outside: set[str], wishes: Wishes) -> No
 def _dynamic(graph: Graph, wishes: Wishes, layers_open: bool) -> tuple[bool, str]:
     if wishes.shapes != AUTO:
         return wishes.shapes == DYNAMIC, f"{wishes.shapes} shapes, as models.yaml says"
-    if any(node.op == _NMS for node in graph.graph_def.node):
-        return True, f"dynamic shapes, as only with them TensorRT takes {_NMS}"
+    if any(_picks(node) for node in graph.graph_def.node):
+        return True, "dynamic shapes, as only with them TensorRT picks other rows in each picture"
     if layers_open:
         return True, "dynamic shapes, as pictures come in several sizes"
     return False, "static shapes, one engine for each batch size"
+
+
+def _picks(node: Any) -> bool:
+    """Whether it gathers by indices of each picture's own, as suppression does."""
+    return node.op == "GatherV2" and bool(node.attr["batch_dims"].i)
 
 
 def _shapes(graph: Graph, wishes: Wishes) -> list[dict[str, tuple[int, ...]]]:
