@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -26,24 +27,32 @@ X = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
 A, B = np.array([3, 4], np.int32), np.array([1, 2], np.int32)
 
 
-@contextmanager
-def served(folder, setting):
-    """An embedded server in a setting of the conformance suite."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The models of the conformance suite."""
+    folder = tmp_path_factory.mktemp("made")
     models.make(folder)
+    return folder
+
+
+@contextmanager
+def served(made, folder, setting):
+    """An embedded server in a setting of the conformance suite."""
+    shutil.copytree(made, folder, dirs_exist_ok=True)
     flags = settings.SETTINGS[setting](folder)
     with target.started(running.EMBEDDED, flags, folder, folder / "server.log") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("plain"), "plain") as found:
+def plain(made, tmp_path_factory):
+    with served(made, tmp_path_factory.mktemp("plain"), "plain") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def batching(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("batching"), "batching") as found:
+def batching(made, tmp_path_factory):
+    with served(made, tmp_path_factory.mktemp("batching"), "batching") as found:
         yield found
 
 

@@ -75,14 +75,14 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
     """The number that starts at ``at``, and where the next field starts."""
-    number = shift = 0
-    while True:
+    number = 0
+    for shift in range(0, 70, 7):
         byte = data[at]
         at += 1
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
             return number, at
-        shift += 7
+    raise ValueError("a number of more than 64 bits")
 
 
 def _tensor(data: memoryview) -> Array:
@@ -94,7 +94,8 @@ def _tensor(data: memoryview) -> Array:
     for part in found.get(_SHAPE, ()):
         shape.MergeFromString(bytes(part))
     sizes = tuple(dim.size for dim in shape.dim)
-    if kind is None or shape.unknown_rank or any(size < 0 for size in sizes):
+    # a message has less than 2 GB, so one that promises more values than that is damaged
+    if kind is None or shape.unknown_rank or any(size < 0 for size in sizes) or math.prod(sizes) > 2**31:
         raise ValueError(f"the message holds no tensor that numpy could: {kind}, shape {sizes}")
     return tensors.filled(_values(kind, found), math.prod(sizes)).reshape(sizes)
 
