@@ -102,7 +102,7 @@ class Client:
         signatures = wire.SignatureDefMap.FromString(response.metadata["signature_def"].value).signature_def
         if name not in signatures:
             raise NotServed(f"{model} has no signature {name!r}, only {', '.join(sorted(signatures))}")
-        return _plain(signatures[name])
+        return plain_signature(signatures[name])
 
     def status(self, model: str) -> list[VersionState]:
         """The state of every version of a model, ascending; NotServed when the server does not know the model."""
@@ -184,7 +184,8 @@ _TYPE_NAMES: Final = MappingProxyType(
 )
 
 
-def _plain(signature: wire.SignatureDef) -> Signature:
+def plain_signature(signature: wire.SignatureDef) -> Signature:
+    """A signature's message as a value."""
     inputs, outputs = (
         {n: _tensor(info) for n, info in sorted(side.items())} for side in (signature.inputs, signature.outputs)
     )

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from clients.ask import Detector
 from clients.client import Client
-from clients.loadgen import payload
+from clients.loadgen import payload, saved_model
 from clients.loadgen.payload import Payload
 from evaluation import pictures
 from evaluation.pictures import Picture
+from evaluation.tasks import detection
 from model_config.errors import SuiteError
 from model_config.manifest import Signature
 
@@ -55,6 +56,16 @@ class Asked:
             requests = payload.requests(model, inputs, version, self.signature)
         client.ask(requests[0])
         return payload.of_requests(requests)
+
+    def of_folder(self, folder: Path, batch: int) -> Payload:
+        """The requests for a version that runs in a process of ours."""
+        found = saved_model.signature(folder, self.signature)
+        if self.images:
+            name = detection.input_name(found)
+            inputs: list[payload.Arrays] = [{name: detection.encode(each)} for each in batches(self._read(), batch)]
+        else:
+            inputs = self.arrays(found, batch)
+        return payload.of_requests(payload.requests(folder.parent.name, inputs, None, self.signature))
 
     def _read(self) -> list[Picture]:
         return [pictures.read(path) for path in self.images]

@@ -50,25 +50,27 @@ class Fleet:
 
         Raises:
             ServerUnavailable: there is nobody to ask.
+            SuiteError: the model cannot be run.
         """
         self._folder = TemporaryDirectory(prefix="bench-")
         self.size = workers
+        self._module = module
         bodies = Path(self._folder.name, "bodies")
         bodies.write_bytes(b"".join(messages))
         job = replace(job, bodies=str(bodies), sizes=[len(message) for message in messages])
-        self._workers = [self._start(job, place, module) for place in range(workers)]
+        self._workers = [self._start(job, place) for place in range(workers)]
         try:
             for worker in self._workers:
-                self._welcome(worker, job.target)
+                self._welcome(worker)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, job: Job, place: int, module: str) -> _Worker:
+    def _start(self, job: Job, place: int) -> _Worker:
         samples = Path(self._folder.name, f"{place}.samples")
         samples.touch()
         process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", self._module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -79,14 +81,14 @@ class Fleet:
         _tell(worker, "job", replace(job, samples=str(samples), connections=share))
         return worker
 
-    def _welcome(self, worker: _Worker, target: str) -> None:
+    def _welcome(self, worker: _Worker) -> None:
         assert worker.process.stdout is not None
         text = worker.process.stdout.readline()
         if not text:
             raise SuiteError(f"a worker process ended before it began (exit code {worker.process.wait()})")
         problem = json.loads(text)["ready"]
         if problem:
-            raise ServerUnavailable(f"no server answers at {target} ({problem}); start one, or check the address")
+            raise ServerUnavailable(problem) if self._module == WORKER else SuiteError(problem)
 
     def begin(self, run: Run) -> int:
         """Start a run on all workers, which share its callers and requests; the time it begins, in ns."""

@@ -69,6 +69,10 @@ class Session:
         )
         return Fleet(job, self._payload.messages, workers, IN_PROCESS if self._target.in_process else WORKER)
 
+    @property
+    def _checked(self) -> bool:
+        return self._target.in_process or any(self._tails)
+
     def warm_up(self) -> None:
         """Ask as the rules say before anything counts."""
         if not self._rules.warm_up:
@@ -97,7 +101,7 @@ class Session:
         samples = samples[np.argsort(samples[:, 2], kind="stable")]
         if ended == COUNTED and len(samples):
             end = int(samples[-1, 2])
-        return Measured(samples, self._warm_up, start, end, ended, self._fleet.reports, any(self._tails))
+        return Measured(samples, self._warm_up, start, end, ended, self._fleet.reports, self._checked)
 
     def _follow(self, start: int, requests: int | None, taken: list[Samples], watch: Watch) -> str:
         """Until the run is to end, and why; ``taken`` gets what came so far."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -76,12 +78,14 @@ class Report:
         wall_s: as long as it ran.
         waited_s: as long as it could have gone on, but other processes had the processor.
         texts: what the server said with each code, the first time.
+        in_process: the worker ran the model itself, so its processor time is the model's.
     """
 
     cpu_s: float
     wall_s: float
     waited_s: float
     texts: dict[str, str]
+    in_process: bool = False
 
 
 def line(name: str, content: Any) -> str:
@@ -95,8 +99,39 @@ def say(name: str, content: Any) -> None:
     sys.stdout.flush()
 
 
-def read_job(text: bytes) -> Job:
-    """The first line a worker gets."""
-    content = json.loads(text)["job"]
-    tls = content.pop("tls")
-    return Job(**content, tls=Tls(**tls) if tls else None)
+class Inbox:
+    """The orders on standard input, read without waiting for more of them.
+
+    Attributes:
+        closed: who gave the orders is gone.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was read yet."""
+        self.closed = False
+        self._half = b""
+        self._poll = select.poll()
+        self._poll.register(sys.stdin.fileno(), select.POLLIN)
+
+    def job(self) -> Job:
+        """Wait for the first order, which is the job."""
+        while b"\n" not in self._half and not self.closed:
+            self._read()
+        text, _, self._half = self._half.partition(b"\n")
+        content = json.loads(text)["job"]
+        tls = content.pop("tls")
+        return Job(**content, tls=Tls(**tls) if tls else None)
+
+    def orders(self, wait_s: float = 0.0) -> list[Run | None]:
+        """What came meanwhile: runs, and None to stop."""
+        if self._poll.poll(wait_s * 1000):
+            self._read()
+        *lines, self._half = self._half.split(b"\n")
+        contents = map(json.loads, lines)
+        return [Run(**content["run"]) if "run" in content else None for content in contents]
+
+    def _read(self) -> None:
+        # not by lines: what a reader of lines keeps to itself, poll does not see
+        more = os.read(sys.stdin.fileno(), 2**16)
+        self._half += more
+        self.closed = not more

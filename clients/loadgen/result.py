@@ -104,6 +104,8 @@ def _client(measured: Measured) -> Row:
 
 def _bottleneck(measured: Measured, late: Numbers) -> str | None:
     """Why the client, not the server, may be what was measured; None when there is no sign of it."""
+    if any(report.in_process for report in measured.reports):
+        return None
     busiest = max((report.cpu_s / report.wall_s for report in measured.reports), default=0.0)
     waiting = max((report.waited_s / report.wall_s for report in measured.reports), default=0.0)
     if busiest > _BUSY:

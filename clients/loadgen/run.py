@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clients.loadgen import result, slo, store
+from clients.loadgen import metrics, result, slo, store
 from clients.loadgen.codes import Code
 from clients.loadgen.measure import Session, Target, Watch
 from clients.loadgen.measured import INTERRUPTED, Measured, latencies_ns
+from clients.loadgen.metrics import Totals
 from clients.loadgen.payload import Payload
 from clients.loadgen.percentiles import needed, stays_under
 from clients.loadgen.plan import Point, Rules
@@ -35,6 +37,7 @@ class Bench:
         payload: the requests for a version and a batch.
         watch: gives for a point whom to tell about its progress.
         facts: what else is known about a version, such as its manifest.
+        totals: what the server has counted so far; None where nobody can ask it.
         output: where to keep the samples; nowhere when None.
         before: what is kept there already.
     """
@@ -44,6 +47,7 @@ class Bench:
     payload: Callable[[int | None, int], Payload]
     watch: Callable[[Point], Watch]
     facts: Callable[[int | None], Mapping[str, Any]]
+    totals: Callable[[], Totals] | None = None
     output: Path | None = None
     before: Sequence[Kept] = field(default=())
 
@@ -91,17 +95,27 @@ class Bench:
         return keeps(measured, bound_ms, self.rules.percent)
 
     def _kept(self, point: Point) -> Kept:
-        before = self.facts(point.version)
-        kept = Kept(point, self._measured(point, self.rules), before)
+        with self._session(point, self.rules) as session:
+            before = self.totals() if self.totals else None
+            measured = session.run(self.watch(point))
+            extra = dict(self.facts(point.version))
+            if self.totals and before:
+                extra["split"] = metrics.split(before, self.totals(), measured)
+        kept = Kept(point, measured, extra)
         if self.output:
             store.add(self.output, kept)
         return kept
 
     def _measured(self, point: Point, rules: Rules) -> Measured:
-        payload = self.payload(point.version, point.batch)
-        with Session(self.target, payload, point, rules) as session:
-            session.warm_up()
+        with self._session(point, rules) as session:
             return session.run(self.watch(point))
+
+    @contextmanager
+    def _session(self, point: Point, rules: Rules) -> Iterator[Session]:
+        """Workers that have warmed up."""
+        with Session(self.target, self.payload(point.version, point.batch), point, rules) as session:
+            session.warm_up()
+            yield session
 
 
 def row(kept: Kept, rules: Rules) -> Row:

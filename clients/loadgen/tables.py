@@ -24,6 +24,17 @@ def doubts(rows: Sequence[Row]) -> list[str]:
     return [f"{title(row)}: {doubt}" for row in rows for doubt in row["doubts"]]
 
 
+def splits(rows: Sequence[Row]) -> list[str]:
+    """Where the time went, a line for each point of which that is known."""
+    return [f"{title(row)}: {_split(row['split'])}" for row in rows if row.get("split")]
+
+
+def _split(parts: Row) -> str:
+    names = ("server_runtime_ms", "server_overhead_ms", "client_and_wire_ms")
+    told = ", ".join(f"{name[:-3].replace('_', ' ')} {parts[name]:.3f} ms" for name in names)
+    return f"{told} (mean of {parts['requests']} requests)"
+
+
 def title(row: Row) -> str:
     """Which point a row is about."""
     return f"version {_version(row)}, batch {row['batch']}, {load(row)}"

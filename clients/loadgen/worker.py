@@ -7,16 +7,13 @@ itself. Its samples go to a file that another process reads while it grows, whic
 from __future__ import annotations
 
 import gc
-import json
 import os
-import select
-import sys
 import time
 from array import array
 
 from clients.loadgen.callers import Callers, Closed, Open
 from clients.loadgen.clocks import Clocks
-from clients.loadgen.orders import Run, read_job, say
+from clients.loadgen.orders import Inbox, Run, say
 from clients.loadgen.pool import Pool
 
 _TEND_NS = 20_000_000
@@ -27,17 +24,14 @@ _REFUSED_NS = 1_000_000_000
 class Worker:
     """The loop around the connections."""
 
-    def __init__(self, pool: Pool, samples: array[int], file: int, timeout_ns: int) -> None:
+    def __init__(self, inbox: Inbox, pool: Pool, samples: array[int], file: int, timeout_ns: int) -> None:
         """``file`` is where the samples go."""
+        self._inbox = inbox
         self._pool, self._samples, self._file, self._timeout_ns = pool, samples, file, timeout_ns
         self._callers: Callers | None = None
         self._stopped = False
         self._began = Clocks()
         self._next_tend = 0
-        self._half = b""
-        self._alone = False
-        self._orders = select.poll()
-        self._orders.register(sys.stdin.fileno(), select.POLLIN)
 
     def connect(self) -> bool:
         """Wait until all connections stand; False when they do not in time."""
@@ -51,7 +45,7 @@ class Worker:
 
     def serve(self) -> None:
         """Do as told until nobody tells any more."""
-        while not self._alone:
+        while not self._inbox.closed:
             self._turn(self._wait_ns())
             if self._callers and self._is_over():
                 self._finish()
@@ -73,7 +67,7 @@ class Worker:
             self._next_tend = now + _TEND_NS
             self._pool.tend(now - self._timeout_ns)
             self._write()
-            self._alone = not self._obey()
+            self._obey()
 
     def _is_over(self) -> bool:
         asked = self._stopped or (self._callers is not None and self._callers.finished)
@@ -84,18 +78,12 @@ class Worker:
             os.write(self._file, self._samples)
             del self._samples[:]
 
-    def _obey(self) -> bool:
-        """Read what came on standard input; False at its end."""
-        if not self._orders.poll(0):
-            return True
-        text = os.read(sys.stdin.fileno(), 2**16)
-        *orders, self._half = (self._half + text).split(b"\n")
-        for order in map(json.loads, orders):
-            if "run" in order:
-                self._begin(Run(**order["run"]))
+    def _obey(self) -> None:
+        for order in self._inbox.orders():
+            if order:
+                self._begin(order)
             else:
                 self._stopped = True
-        return bool(text)
 
     def _begin(self, run: Run) -> None:
         kind = Closed if run.in_flight else Open
@@ -110,25 +98,18 @@ class Worker:
         say("done", self._began.report(texts))
 
 
-def _first_line() -> bytes:
-    """Not by ``readline``, which would keep what follows to itself."""
-    text = b""
-    while not text.endswith(b"\n"):
-        text += os.read(sys.stdin.fileno(), 1) or b"\n"
-    return text
-
-
 def main() -> None:
     """Connect, say so, and run what comes."""
-    job = read_job(_first_line())
+    inbox = Inbox()
+    job = inbox.job()
     samples: array[int] = array("q")
     file = os.open(job.samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     pool = Pool(job, samples)
-    worker = Worker(pool, samples, file, round(job.timeout_s * 1e9))
+    worker = Worker(inbox, pool, samples, file, round(job.timeout_s * 1e9))
     gc.freeze()
     gc.disable()  # nothing here makes cycles, and a collection would be measured as latency
-    connected = worker.connect()
-    say("ready", "" if connected else "; ".join(pool.answers.texts.values()) or "the server does not answer")
+    why = "" if worker.connect() else "; ".join(pool.answers.texts.values()) or "it takes the connection and is silent"
+    say("ready", f"no server answers at {job.target} ({why}); start one with 'make serve', or check it" if why else "")
     worker.serve()
 
 
