@@ -87,8 +87,10 @@ def inspect(path: Path, as_json: bool, **choices: Any) -> None:
 @click.option(
     "--calibration", type=click.Path(path_type=Path), help="Pictures like those to come, for 8-bit arithmetic."
 )
+@click.option("--data", type=click.Path(path_type=Path), help="Labelled pictures that 8-bit versions are judged by.")
 @options.models_file
 @options.repository
+@click.option("--below-goal", is_flag=True, help="Publish the best that was reached even where it misses its goal.")
 @click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
 @click.option("--force", is_flag=True, help="Build anew a version although it was made from the same.")
 @options.as_json
@@ -97,8 +99,10 @@ def build(
     versions: tuple[int, ...],
     source: Path | None,
     calibration: Path | None,
+    data: Path | None,
     file: Path,
     repository: Path,
+    below_goal: bool,
     replace: bool,
     force: bool,
     as_json: bool,
@@ -112,8 +116,11 @@ def build(
     model = _model(name, file, given)
     if calibration is not None:
         model = model.calibrated_by(calibration)
+    if data is not None:
+        model = model.model_copy(update={"data": data})
     wanted = versions or tuple(model.versions)
-    built, failed = _build_all(model, wanted, repository, replace, force)
+    how = {"replace": replace, "force": force, "below_goal": below_goal}
+    built, failed = _build_all(model, wanted, repository, how)
     _print(model, built, as_json)
     if failed:
         raise Failure(_told(failed))
@@ -131,21 +138,22 @@ def _model(name: str, file: Path, given: dict[str, Any]) -> models.Model:
 
 
 def _build_all(
-    model: models.Model, wanted: tuple[int, ...], repository: Path, replace: bool, force: bool
+    model: models.Model, wanted: tuple[int, ...], repository: Path, how: Mapping[str, bool]
 ) -> tuple[list[Built], dict[int, SuiteError]]:
     built, failed = [], {}
     with progress() as bars:
         for number in wanted:
             try:
-                built.append(_build_one(bars, model, number, repository, replace, force))
+                built.append(_build_one(bars, model, number, repository, how))
             except SuiteError as error:  # one version's failure does not stop the others
                 failed[number] = error
     return built, failed
 
 
-def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, replace: bool, force: bool) -> Built:
+def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, how: Mapping[str, bool]) -> Built:
     from converters import recipes
     from converters.build import build as make
+    from converters.judging.gate import Teller
 
     recipe = model.recipe(number)
     title, total = f"{model.name} {number} {recipe}", len(recipes.of(model, number).steps)
@@ -160,9 +168,22 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
                 f" {record.seconds:>6.1f} s"
             )
             for sentence in record.remarks:
-                bars.console.print(f"    {sentence}", highlight=False, markup=False, soft_wrap=True)
+                say(sentence)
 
-    done = make(model, number, repository, report, replace=replace, force=force)
+    def say(sentence: str) -> None:
+        bars.console.print(f"    {sentence}", highlight=False, markup=False, soft_wrap=True)
+
+    teller = Teller(say, lambda words: bars.update(task, description=f"{title}: {words}"))
+    done = make(
+        model,
+        number,
+        repository,
+        report,
+        teller=teller,
+        replace=how["replace"],
+        force=how["force"],
+        below_goal=how["below_goal"],
+    )
     bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)
     return done
 

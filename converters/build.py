@@ -15,6 +15,8 @@ from pathlib import Path
 
 from converters import calibration, graphs, pipeline, recipes, registry, sources
 from converters.checking import checks, verify
+from converters.judging import gate, judge
+from converters.tensorrt import machine, proof
 from model_config import base_path, manifest
 from model_config.errors import BuildError
 from model_config.models import Model
@@ -44,6 +46,7 @@ class _Plan:
     source: sources.Source
     sha256: str
     calibration: manifest.Calibration | None
+    below_goal: bool
 
     @property
     def key(self) -> str:
@@ -58,6 +61,7 @@ class _Plan:
             self.model.batch_sizes,
             _tools(),
             _code(self.model.passes),
+            _judged_by(self.model) if self.recipe.calibrated else None,
         ]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
@@ -70,6 +74,8 @@ def build(
     *,
     replace: bool = False,
     force: bool = False,
+    below_goal: bool = False,
+    teller: gate.Teller = gate.SILENT,
     ask: checks.Ask = verify.ask_in_fresh_process,
 ) -> Built:
     """Make one version of a model, unless it is there already.
@@ -77,6 +83,8 @@ def build(
     Args:
         replace: make it anew where it was made from something else.
         force: make it anew even where it was made from the same.
+        below_goal: publish what misses the accuracy goal, too.
+        teller: told how the accuracy is judged and reached.
         ask: how the finished servable is put to the test.
 
     Raises:
@@ -87,9 +95,11 @@ def build(
     for path in model.passes:
         registry.add_from(path)
     recipe = recipes.of(model, number)
+    if "tensorrt" in recipe.requires:
+        machine.here()  # before anything that takes time
     source = sources.locate(model)
     steps = recipe.steps_for(model)
-    plan = _Plan(model, number, recipe, steps, source, source.sha256(), _calibration(model, recipe))
+    plan = _Plan(model, number, recipe, steps, source, source.sha256(), _calibration(model, recipe), below_goal)
     there = _there(plan, repository, replace, force)
     if there:
         return there
@@ -98,7 +108,7 @@ def build(
         there = _there(plan, repository, replace, force)
         if there:
             return there
-        record = _make(plan, draft, report, ask)
+        record = _make(plan, draft, report, teller, ask)
     return Built(base_path.require(repository, model.name, number), record, fresh=True)
 
 
@@ -123,21 +133,31 @@ def _there(plan: _Plan, repository: Path, replace: bool, force: bool) -> Built |
     return None
 
 
-def _make(plan: _Plan, draft: Path, report: pipeline.Report, ask: checks.Ask) -> manifest.Manifest:
+def _make(plan: _Plan, draft: Path, report: pipeline.Report, teller: gate.Teller, ask: checks.Ask) -> manifest.Manifest:
     start = time.perf_counter()
     loaded, servable = draft / _SOURCE, draft / RESULT
     plan.source.load(loaded, whole=plan.recipe.keeps_all)
     _make_writable(loaded)
     graphs.require_loadable(loaded)  # before the passes, which would only fail in stranger words
-    steps = pipeline.run(plan.steps, loaded, servable, report)
     key = graphs.signature_def(graphs.meta_graph(loaded), plan.source.signature)[0]
+    passed = _passed(plan, loaded, servable, key, report, teller)
     _require_signature(loaded, servable, key)
+    engines = proof.take(servable)
     converted = time.perf_counter()
     found = checks.check(servable, loaded, key, plan.model, ask)
     checked = time.perf_counter()
-    record = _manifest(plan, steps, draft, found, seconds=checked - start, check_seconds=checked - converted)
+    record = _manifest(plan, passed, draft, found, engines, seconds=checked - start, check_seconds=checked - converted)
     manifest.write(record, servable)
     return record
+
+
+def _passed(
+    plan: _Plan, loaded: Path, servable: Path, key: str, report: pipeline.Report, teller: gate.Teller
+) -> gate.Passed:
+    if not plan.recipe.calibrated:
+        return gate.Passed(pipeline.run(plan.steps, loaded, servable, report))
+    way = gate.Gate(plan.steps, loaded, servable, report, teller, plan.below_goal)
+    return way.run(lambda: judge.judge_for(plan.model, loaded, key))
 
 
 def _make_writable(folder: Path) -> None:
@@ -154,9 +174,10 @@ def _require_signature(source: Path, servable: Path, key: str) -> None:
 
 def _manifest(
     plan: _Plan,
-    steps: tuple[manifest.StepRecord, ...],
+    passed: gate.Passed,
     draft: Path,
     found: tuple[manifest.Check, ...],
+    engines: manifest.TensorRT | None,
     *,
     seconds: float,
     check_seconds: float,
@@ -173,8 +194,9 @@ def _manifest(
             sha256=plan.sha256,
             size_bytes=sum(base_path.sizes(draft / _SOURCE).values()),
         ),
-        steps=steps,
+        steps=passed.steps,
         calibration=plan.calibration,
+        tensorrt=engines and proof.verified(engines, found),
         requires=plan.recipe.requires,
         tools=_tools(),
         signatures=graphs.signatures(draft / RESULT),
@@ -185,7 +207,15 @@ def _manifest(
         check_seconds=round(check_seconds, 3),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         checks=found,
+        accuracy=passed.accuracy,
+        not_judged=passed.not_judged,
     )
+
+
+def _judged_by(model: Model) -> list[str | int]:
+    """The goal, and the data by names and sizes, as reading all of it could take longer than the build."""
+    files = sorted(path for path in model.data.rglob("*") if path.is_file()) if model.data else []
+    return [str(model.goals.accuracy), *(part for path in files for part in (str(path), path.stat().st_size))]
 
 
 def _code(passes: Sequence[Path]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,11 @@ _PICTURES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 _ARRAYS: Final = (".npy", ".npz")
 
 
+# of the examples, every so-manieth is held out where nothing else is there to judge by; of fewer, none
+HELD_OUT: Final = 4
+_FEWEST: Final = 16
+
+
 @dataclass(frozen=True)
 class Calibration:
     """Where the data lies and how it becomes what the graph takes.
@@ -25,10 +31,14 @@ class Calibration:
     Attributes:
         files: pictures, or ``.npy`` and ``.npz`` files whose arrays are fed row by row.
         pixels: what the darkest and the brightest pixel become where the graph takes floats.
+        every: every so-manieth example is not learnt from; 0 for none.
+        held: these are the examples held out, instead of the others.
     """
 
     files: tuple[Path, ...]
     pixels: tuple[float, float] = (0.0, 255.0)
+    every: int = 0
+    held: bool = False
 
     def sha256(self) -> str:
         """A hash over every byte of the data."""
@@ -37,13 +47,36 @@ class Calibration:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
 
+    def held_out(self) -> Calibration:
+        """The examples that are not learnt from."""
+        return replace(self, held=True)
+
     def feeds(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
         """What to feed the graph, one example after the other; BuildError when the data does not fit it."""
         inputs = graph.signature.inputs
+        for row in self.rows(inputs):
+            yield {inputs[name].name: value for name, value in row.items()}
+
+    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
+        """The same by the names that a signature gives its inputs."""
+        for place, (path, read) in enumerate(self._examples(inputs)):
+            if not self.every or (place % self.every == self.every - 1) == self.held:
+                yield {name: _fitting(value, inputs[name], path) for name, value in read().items()}
+
+    def __len__(self) -> int:
+        """How many examples there are, those held out included."""
+        return sum(_length(path) if _is_array(path) else 1 for path in self.files)
+
+    def _examples(self, inputs: Any) -> Iterator[tuple[Path, Callable[[], dict[str, Any]]]]:
+        """Every example's file, and what reads it, as not all of them are needed."""
         for path in self.files:
-            rows = _arrays(path, inputs) if path.suffix in _ARRAYS else [{_only(inputs): self._pixels(path, inputs)}]
-            for row in rows:
-                yield {inputs[name].name: _fitting(value, inputs[name], path) for name, value in row.items()}
+            if _is_array(path):
+                yield from ((path, partial(dict, row)) for row in _arrays(path, inputs))
+            else:
+                yield path, partial(self._picture, path, inputs)
+
+    def _picture(self, path: Path, inputs: Any) -> dict[str, Any]:
+        return {_only(inputs): self._pixels(path, inputs)}
 
     def _pixels(self, path: Path, inputs: Any) -> Any:
         """A picture as the graph's one input: resized where its size is fixed, scaled where it takes floats."""
@@ -61,8 +94,13 @@ class Calibration:
         return (tf.cast(picture, info.dtype) * ((brightest - darkest) / 255) + darkest).numpy()
 
 
-def locate(path: Path, pictures: int, pixels: tuple[float, float] = (0.0, 255.0)) -> Calibration:
+def locate(
+    path: Path, pictures: int, pixels: tuple[float, float] = (0.0, 255.0), hold_out: bool = False
+) -> Calibration:
     """The first so many files of calibration data at a path, a COCO folder's ``images`` included.
+
+    Args:
+        hold_out: set some examples aside to judge by, unless there are too few.
 
     Raises:
         BuildError: there is nothing of the kind.
@@ -74,7 +112,12 @@ def locate(path: Path, pictures: int, pixels: tuple[float, float] = (0.0, 255.0)
     files = [each for each in found if each.suffix.lower() in _PICTURES + _ARRAYS]
     if not files:
         raise BuildError(f"{folder} holds no calibration pictures (.jpg, .png) nor arrays (.npy, .npz); put some there")
-    return Calibration(tuple(files[:pictures]), pixels)
+    data = Calibration(tuple(files[:pictures]), pixels)
+    return replace(data, every=HELD_OUT) if hold_out and len(data) >= _FEWEST else data
+
+
+def _is_array(path: Path) -> bool:
+    return path.suffix.lower() in _ARRAYS
 
 
 def _only(inputs: Any) -> str:
@@ -87,15 +130,24 @@ def _only(inputs: Any) -> str:
 
 def _arrays(path: Path, inputs: Any) -> Iterator[dict[str, Any]]:
     """The rows of an array, or of the arrays of an archive that are named as the graph's inputs are."""
-    try:
-        loaded = np.load(path)
-    except (ValueError, OSError) as error:
-        raise BuildError(f"the calibration file {path} is damaged ({error}); write it anew with numpy") from error
-    arrays = {_only(inputs): loaded} if path.suffix == ".npy" else dict(loaded)
+    loaded = _loaded(path)
+    arrays = {_only(inputs): loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     if arrays.keys() != inputs.keys():
         raise BuildError(f"{path} holds {', '.join(arrays)}; name its arrays as the inputs: {', '.join(inputs)}")
     for place in range(min(len(array) for array in arrays.values())):
         yield {name: array[place] for name, array in arrays.items()}
+
+
+def _length(path: Path) -> int:
+    loaded = _loaded(path)
+    return len(loaded) if isinstance(loaded, np.ndarray) else min(len(array) for array in loaded.values())
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return np.load(path)
+    except (ValueError, OSError) as error:
+        raise BuildError(f"the calibration file {path} is damaged ({error}); write it anew with numpy") from error
 
 
 def _fitting(value: Any, info: Any, path: Path) -> Any:

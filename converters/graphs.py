@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -197,9 +197,11 @@ def session(folder: Path) -> Iterator[Any]:
     Raises:
         BadSource: it cannot be loaded.
     """
-    with tf.Graph().as_default(), tf.compat.v1.Session() as opened:
+    graph = tf.Graph()
+    # a session used with its own "with" would make its graph the one that the block's own operations go to
+    with closing(tf.compat.v1.Session(graph=graph)) as opened:
         try:
-            with quiet():
+            with quiet(), graph.as_default():
                 tf.compat.v1.saved_model.load(opened, [SERVING_TAG], str(folder))
         except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
             raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error

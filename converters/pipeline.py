@@ -22,12 +22,17 @@ def run(steps: Sequence[Step], source: Path, target: Path, report: Report) -> tu
         raise BuildError("a recipe needs at least one step")
     records = []
     for number, (step, apply) in enumerate(todo, start=1):
-        result = target if number == len(todo) else target.with_name(f"{number}-{step.name}")
+        result = target if number == len(todo) else after(number, step, target)
         report(step, None)
         records.append(_timed(step, apply, source, result))
         report(step, records[-1])
         source = result
     return tuple(records)
+
+
+def after(number: int, step: Step, target: Path) -> Path:
+    """Where the result of a step lies, counted from 1, beside that of the last one."""
+    return target.with_name(f"{number}-{step.name}")
 
 
 def _timed(step: Step, apply: registry.Pass, source: Path, target: Path) -> StepRecord:

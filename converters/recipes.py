@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -13,7 +13,11 @@ from model_config.models import Model, StepEntry
 
 @dataclass(frozen=True)
 class Step:
-    """One pass with its parameters, those of the model's calibration added where it learns from that."""
+    """One pass with its parameters, to which what the model declares is added.
+
+    Attributes:
+        calibrated: whether that is calibration data too.
+    """
 
     name: str
     params: Mapping[str, str] = field(default_factory=dict)
@@ -22,9 +26,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named list of steps, or the sentence that says what it still needs.
+    """A named list of steps.
 
     Attributes:
+        needs: what this machine must have to build it, in words.
         requires: what a server needs beside TensorFlow to answer, for the manifest.
     """
 
@@ -40,21 +45,7 @@ class Recipe:
 
     def steps_for(self, model: Model) -> tuple[Step, ...]:
         """The steps with what the model declares filled in; BuildError when it does not declare what they need."""
-        if not self.calibrated:
-            return self.steps
-        if model.calibration is None:
-            raise BuildError(
-                f"{model.name} has no calibration data, which 8-bit arithmetic needs; name a folder of pictures "
-                "with --calibration, or as calibration in models.yaml"
-            )
-        given = {
-            "calibration": str(model.calibration.path),
-            "pictures": str(model.calibration.pictures),
-            "pixels": ",".join(map(str, model.calibration.pixels)),
-            "percentile": str(model.calibration.percentile),
-            "keep_float": ",".join(model.calibration.keep_float),
-        }
-        return tuple(replace(step, params={**step.params, **given}) if step.calibrated else step for step in self.steps)
+        return tuple(replace(step, params={**step.params, **_declared(step, model)}) for step in self.steps)
 
     @property
     def keeps_all(self) -> bool:
@@ -62,7 +53,59 @@ class Recipe:
         return all(step.name == "copy" for step in self.steps)
 
 
-_TF_TRT: Final = "the TF-TRT pass, which is not part of this release"
+def _declared(step: Step, model: Model) -> dict[str, str]:
+    """What a model declares that a step wants to know."""
+    return {
+        **(_calibration(step, model) if step.calibrated else {}),
+        **(_SIZES[step.name](model) if step.name in _SIZES else {}),
+    }
+
+
+def _calibration(step: Step, model: Model) -> dict[str, str]:
+    if model.calibration is None:
+        raise BuildError(
+            f"{model.name} has no calibration data, which 8-bit arithmetic needs; name a folder of pictures "
+            "with --calibration, or as calibration in models.yaml"
+        )
+    given = {
+        "calibration": str(model.calibration.path),
+        "pictures": str(model.calibration.pictures),
+        "pixels": ",".join(map(str, model.calibration.pixels)),
+    }
+    if step.name == "tf_trt":
+        return {**given, "calibration_batch": str(model.calibration.batch_size)}
+    learning = {
+        "percentile": str(model.calibration.percentile),
+        "keep_float": ",".join(model.calibration.keep_float),
+        "hold_out": "no" if model.data else "yes",
+    }
+    return {**given, **learning}
+
+
+def _engines(model: Model) -> dict[str, str]:
+    """What TF-TRT is told."""
+    wishes = model.tensorrt
+    return {
+        "batch_sizes": ",".join(map(str, model.batch_sizes)),
+        "input_sizes": ",".join(f"{height}x{width}" for height, width in model.input_sizes),
+        "shapes": wishes.shapes,
+        "minimum_segment_size": str(wishes.minimum_segment_size),
+        "workspace_mib": str(wishes.workspace_mib),
+        "gpu_memory_mib": str(wishes.gpu_memory_mib or ""),
+        "exclude": ",".join(wishes.exclude),
+        "minimum_inside": str(wishes.minimum_inside),
+    }
+
+
+def _one_size(model: Model) -> dict[str, str]:
+    """The size of pictures, if there is but one."""
+    return {"size": "{}x{}".format(*model.input_sizes[0])} if len(model.input_sizes) == 1 else {}
+
+
+# passes that are told what the model declares beside its calibration data
+_SIZES: Final[Mapping[str, Callable[[Model], dict[str, str]]]] = MappingProxyType(
+    {"tf_trt": _engines, "fix_input_size": _one_size}
+)
 
 _FROZEN: Final = (
     Step("freeze"),
@@ -81,6 +124,28 @@ _CLEANING: Final = (
 _CLEANED: Final = (*_FROZEN, *_CLEANING)
 # the rewrites come first, as the cleaning may take loops apart that these two know
 _REWRITTEN: Final = (*_FROZEN, Step("vectorize_preprocessing"), Step("batched_nms"), *_CLEANING)
+
+
+def _engine_recipe(line: str, precision: str, *, calibrated: bool = False) -> Recipe:
+    """The optimized graph, in operations that TensorRT takes, as engines."""
+    return Recipe(
+        line,
+        (
+            *_FROZEN,
+            Step("vectorize_preprocessing"),
+            Step("batched_nms", {"device": "engine"}),
+            *_CLEANING,
+            Step("fold_norms"),
+            Step("fix_input_size"),
+            # engines want sizes that they need not compute
+            Step("static_shapes"),
+            Step("limit_candidates"),
+            Step("tf_trt", {"precision": precision}, calibrated=calibrated),
+        ),
+        needs="an NVIDIA GPU with TensorRT",
+        requires=("tensorrt",),
+    )
+
 
 # the list of the tool's own guide, made to work on genuine exports
 _TRANSFORMED: Final = (*_CLEANED, Step("fold_batch_norms"), Step("fold_old_batch_norms"))
@@ -117,15 +182,12 @@ RECIPES: Final[Mapping[str, Recipe]] = MappingProxyType(
             "8-bit arithmetic as the Graph Transform Tool writes it: several times slower, and less accurate",
             (*_TRANSFORMED, Step("quantize_weights"), Step("quantize_nodes")),
         ),
-        "trt_fp16": Recipe("TF-TRT, FP16", needs=f"an NVIDIA GPU with TensorRT and {_TF_TRT}"),
-        "trt_int8": Recipe(
-            "TF-TRT, INT8, calibrated",
-            needs=f"an NVIDIA GPU with TensorRT, calibration pictures and {_TF_TRT}",
-        ),
-        "trt_fp32": Recipe("TF-TRT, FP32", needs=f"an NVIDIA GPU with TensorRT and {_TF_TRT}"),
+        "trt_fp16": _engine_recipe("TF-TRT, FP16", "FP16"),
+        "trt_int8": _engine_recipe("TF-TRT, INT8, calibrated", "INT8", calibrated=True),
+        "trt_fp32": _engine_recipe("TF-TRT, FP32", "FP32"),
         "optimized": Recipe(
             "float, all graph optimizations, no quantization: the base of 3 to 6",
-            (*_REWRITTEN, Step("fold_norms")),
+            (*_REWRITTEN, Step("fold_norms"), Step("static_shapes"), Step("limit_candidates")),
         ),
     }
 )
@@ -147,10 +209,7 @@ def _step(entry: StepEntry) -> Step:
 
 
 def find(name: str) -> Recipe:
-    """The recipe called ``name``; UnknownName with the near misses, BuildError when it cannot be built yet."""
+    """The recipe called ``name``; UnknownName with the near misses when there is none."""
     if name not in RECIPES:
         raise UnknownName(f"no recipe is called {name!r}; {near_miss(name, RECIPES)}")
-    recipe = RECIPES[name]
-    if recipe.needs:
-        raise BuildError(f"recipe {name} ({recipe.line}) cannot be built yet: it needs {recipe.needs}")
-    return recipe
+    return RECIPES[name]

@@ -23,7 +23,7 @@ AGREE_IOU: Final = 0.5
 
 
 def average_precision(dataset: CocoDataset, found: Mapping[int, Sequence[Detection]], metric: str) -> float:
-    """COCO's mAP (over IoU .50 to .95) or mAP@0.5, from 0 to 1, of detections by picture id.
+    """COCO's mAP (over IoU .50 to .95) or mAP@0.5, from 0 to 1, of detections by id of the data set's pictures.
 
     Source: pycocotools, at most 100 detections a picture, every category of the data set.
     """
@@ -32,6 +32,7 @@ def average_precision(dataset: CocoDataset, found: Mapping[int, Sequence[Detecti
         return 0.0  # pycocotools refuses an empty list
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its results
         evaluation = COCOeval(dataset.index, dataset.index.loadRes(rows), "bbox")
+        evaluation.params.imgIds = [picture.id for picture in dataset.pictures]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

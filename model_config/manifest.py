@@ -93,6 +93,87 @@ class Calibration(_Frozen):
     sha256: str
 
 
+class Engine(_Frozen):
+    """One piece of the graph that TensorRT computes: its precision, and its operations by type."""
+
+    name: str
+    precision: str
+    operations: Mapping[str, int]
+
+
+class Outside(_Frozen):
+    """Operations of one type that TensorRT left to TensorFlow, and why, in TF-TRT's words."""
+
+    operation: str
+    count: int
+    reasons: tuple[str, ...] = ()
+
+
+class TensorRT(_Frozen):
+    """The engines of a version, what they were built for, and the proof that they answered.
+
+    Attributes:
+        gpu: the name of the GPU, which is the only kind that can run them, as with the compute capability.
+        dynamic: one engine with a profile for each shape, instead of one engine each.
+        shapes: the inputs' shapes that engines were built for; other shapes are not covered.
+        decisions: why it was done so, one sentence each.
+        arithmetic_inside: share of the floating point operations that engines do, from 0 to 1.
+        verified_on: the GPU on which a fresh process answered without falling back to TensorFlow.
+    """
+
+    tensorflow: str
+    tensorrt: str
+    cuda: str
+    cudnn: str
+    gpu: str
+    compute_capability: str
+    driver: str
+    precision: str
+    dynamic: bool
+    shapes: tuple[Mapping[str, tuple[int, ...]], ...]
+    minimum_segment_size: int
+    workspace_mib: int
+    gpu_memory_mib: Optional[int] = None
+    excluded: tuple[str, ...] = ()
+    calibration_batches: int = 0
+    decisions: tuple[str, ...] = ()
+    engines: tuple[Engine, ...]
+    outside: tuple[Outside, ...]
+    arithmetic_inside: float
+    engine_bytes: int
+    verified_on: Optional[str] = None
+
+
+class Attempt(_Frozen):
+    """One try of the search for a version that meets its goal: how many layers stayed float, and its score."""
+
+    float_layers: int
+    value: float
+
+
+class Accuracy(_Frozen):
+    """How right the version is on examples that nothing was learnt from.
+
+    Attributes:
+        metric: such as ``mAP``; higher is better.
+        reference: version 1's value.
+        examples: what they are, such as ``61 pictures of held_out``.
+        goal: such as ``max-degradation 0.005``.
+        float_layers: those that were put back to float to meet it.
+        tried: every attempt in its order, the first with none put back.
+    """
+
+    metric: str
+    value: float
+    reference: float
+    examples: str
+    goal: str
+    met: bool
+    words: str
+    float_layers: tuple[str, ...] = ()
+    tried: tuple[Attempt, ...] = ()
+
+
 class Manifest(_Frozen):
     """Everything worth knowing about one version after the fact."""
 
@@ -105,7 +186,9 @@ class Manifest(_Frozen):
     source: Source
     steps: tuple[StepRecord, ...]
     calibration: Optional[Calibration] = None
-    # what a server needs beside TensorFlow to answer: "onednn", which is off on some processors, and absent on GPUs
+    tensorrt: Optional[TensorRT] = None
+    # what a server needs beside TensorFlow to answer: "onednn", which is off on some processors, and absent
+    # on GPUs; "tensorrt", with the GPU that the engines were built for
     requires: tuple[str, ...] = ()
     tools: Mapping[str, str]
     signatures: Mapping[str, Signature]
@@ -118,6 +201,9 @@ class Manifest(_Frozen):
     check_seconds: float = 0.0
     created: str
     checks: tuple[Check, ...] = ()
+    # of versions whose arithmetic is less exact; where it could not be told, why
+    accuracy: Optional[Accuracy] = None
+    not_judged: Optional[str] = None
 
     @property
     def differences(self) -> dict[str, float]:
@@ -130,8 +216,11 @@ class Manifest(_Frozen):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the check has to say, each sentence once."""
-        return tuple(dict.fromkeys(check.remark for check in self.checks if check.remark))
+        """What checking and judging have to say, each sentence once."""
+        missed = self.accuracy and not self.accuracy.met and f"below its goal: {self.accuracy.words}"
+        judged = self.not_judged and f"its accuracy was not judged: {self.not_judged}"
+        said = [*(check.remark for check in self.checks), missed, judged]
+        return tuple(dict.fromkeys(each for each in said if each))
 
 
 def write(manifest: Manifest, version_folder: Path) -> None:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_config.errors import BadModelsFile, UnknownName, near_miss
+from model_config.goals import Goal, Goals
 from model_config.places import MODELS_FILE
 
 # which recipe a version number means where models.yaml does not say otherwise
@@ -55,6 +56,25 @@ class Calibration(_Frozen):
     percentile: Annotated[float, Field(gt=50, le=100)] = 100.0
     # convolutions that are to stay float, by their names in the graph
     keep_float: tuple[str, ...] = ()
+    # how many pictures are asked at once for TensorRT's INT8, whose batches must be of one size
+    batch_size: Positive = 8
+
+
+class TensorRT(_Frozen):
+    """How TF-TRT is to build the engines of versions 4, 5 and 6."""
+
+    # static: an engine for each batch size; dynamic: one with a profile for each; auto: what suits the graph
+    shapes: Literal["auto", "static", "dynamic"] = "auto"
+    # fewer operations in a row are not worth an engine
+    minimum_segment_size: Positive = 3
+    # what TensorRT may take of the GPU's memory to compute
+    workspace_mib: Positive = 4096
+    # what TensorFlow and TensorRT may take in all while they build; all there is when left out
+    gpu_memory_mib: Optional[Positive] = None
+    # operations that stay in TensorFlow, by their names in the graph
+    exclude: tuple[str, ...] = ()
+    # share of the arithmetic that has to be inside engines, without which the version is not published
+    minimum_inside: Annotated[float, Field(ge=0, le=1)] = 0.9
 
 
 class Model(_Frozen):
@@ -79,10 +99,15 @@ class Model(_Frozen):
     passes: tuple[Path, ...] = ()
     recipes: Mapping[str, Annotated[tuple[StepEntry, ...], Field(min_length=1)]] = Field(default={})
     batch_sizes: tuple[Positive, ...] = (1,)
+    # height and width of the pictures that clients will send, where the model takes any
+    input_sizes: tuple[tuple[Positive, Positive], ...] = ()
+    tensorrt: TensorRT = TensorRT()
     task: Task = Task()
     # labelled pictures: a folder with a COCO instances.json and images/
     data: Optional[Path] = None
     calibration: Optional[Calibration] = None
+    # what a version has to reach against version 1
+    goals: Goals = Goals()
 
     def calibrated_by(self, path: Path) -> Model:
         """The same model with other calibration data; how many pictures and their range stay as declared."""
@@ -140,11 +165,23 @@ def _sentence(where: str, problem: Any) -> str:
     place = [str(part) for part in problem["loc"] if part not in ("[key]", "tuple[str, ...]", "str")]
     at = ".".join([where, *place])
     if problem["type"] == "extra_forbidden":
-        known = (Task if place[0] == "task" and len(place) > 1 else Model).model_fields
-        return f"{at}: no such key; {near_miss(place[-1], (key for key in known if key != 'name'))}"
+        return f"{at}: no such key; {near_miss(place[-1], _known_keys(place))}"
     if place == ["name"]:
         return f"{where}: a model's name is letters, digits, '_', '.' and '-'; rename the entry"
     return f"{at}: {problem['msg'][0].lower()}{problem['msg'][1:]}, but it is {problem['input']!r}"
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    """What the mapping may hold that this key stands in."""
+    inside: dict[str, type[BaseModel]] = {
+        "task": Task,
+        "calibration": Calibration,
+        "goals": Goals,
+        "tensorrt": TensorRT,
+    }
+    holder = inside.get(place[0], Model) if len(place) > 1 else Model
+    fields = (Goal if holder is Goals and len(place) > 2 else holder).model_fields
+    return [field.alias or key for key, field in fields.items() if key != "name"]
 
 
 class _NoDuplicates(yaml.SafeLoader):

@@ -37,13 +37,14 @@ def batch_sizes(signature: Signature, declared: Sequence[int]) -> tuple[int, ...
     return (max((tensor.shape[0] or 1 for tensor in batches if tensor.shape), default=1),)
 
 
-def request(meta: Any, key: str, batch_size: int, data: Path | None) -> Request:
+def request(meta: Any, key: str, batch_size: int, data: Path | None, sides: tuple[int, int] | None = None) -> Request:
     """A call of a MetaGraphDef's signature; NotInvented where nothing sensible can be sent.
 
     Args:
         data: a folder with pictures such as the model will be asked with, if there is one.
+        sides: height and width of pictures, where the signature leaves them open and it matters.
     """
-    content = _Content(meta.graph_def, pictures.find(data, batch_size))
+    content = _Content(meta.graph_def, pictures.find(data, batch_size), sides)
     signature = graphs.plain(meta.signature_def[key])
     arrays = {name: content.array(name, tensor, batch_size) for name, tensor in signature.inputs.items()}
     return Request(key, batch_size, arrays, f"pictures from {data}" if content.real else RANDOM)
@@ -55,15 +56,16 @@ class _Content:
 
     graph_def: Any
     files: Sequence[Path]
+    sides: tuple[int, int] | None = None
     draw: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
     real: bool = False
 
     def array(self, name: str, tensor: Tensor, batch_size: int) -> Array:
-        shape = _shape(tensor, batch_size)
+        shape = _shape(_closed(tensor, self.sides), batch_size)
         if tensor.dtype == "string":
             return self._strings(name, shape)
         if tensor.dtype == "uint8" and self.files and len(shape) in (3, 4) and shape[-1] == 3:
-            return self._pictures(tensor, shape)
+            return self._pictures(_closed(tensor, self.sides), shape)
         return _random(self.draw, name, tensor.dtype, shape)
 
     def _pictures(self, tensor: Tensor, shape: tuple[int, ...]) -> Array:
@@ -86,6 +88,14 @@ def _is_one_picture(tensor: Tensor) -> bool:
     """A picture without a batch before it: two open sides, then the colours."""
     sizes = tensor.shape or ()
     return len(sizes) == 3 and sizes[:2] == (None, None) and sizes[2] in (1, 3, 4)
+
+
+def _closed(tensor: Tensor, sides: tuple[int, int] | None) -> Tensor:
+    """The tensor with these sides where it takes pictures of any."""
+    shape = tensor.shape or ()
+    if sides is None or len(shape) < 3 or shape[-3:-1] != (None, None):
+        return tensor
+    return tensor.model_copy(update={"shape": (*shape[:-3], *sides, shape[-1])})
 
 
 def _shape(tensor: Tensor, batch_size: int) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
 from converters import graphs
 from converters.checking import differences, warm_up
+from converters.tensorrt.process import NO_FALLBACK
 from model_config.errors import BadSource, BuildError
 from model_config.manifest import OutputCheck
 
@@ -68,7 +69,9 @@ def ask_in_fresh_process(servable: Path, source: Path, requests: Path) -> tuple[
     command = [sys.executable, "-m", __name__, str(servable), str(source), str(requests)]
     read_end, write_end = os.pipe()  # ends with this process, and so tells the other one to
     try:
-        done = subprocess.run(command, stdin=read_end, capture_output=True, check=False)
+        done = subprocess.run(
+            command, stdin=read_end, capture_output=True, check=False, env={**os.environ, **NO_FALLBACK}
+        )
     finally:
         os.close(read_end)
         os.close(write_end)

@@ -60,7 +60,7 @@ class _Observed:
     answers: Sequence[Any]
 
 
-def explain(graph: Graph, detector: DetectorLoop, candidates: int) -> Explanation:
+def explain(graph: Graph, detector: DetectorLoop, candidates: int, *, engine: bool = False) -> Explanation:
     """Find the rule of a loop by its constants and by trial; Unlike when there is none."""
     limits = detector.limits()
     with Trial(graph, _PICTURES) as trial:
@@ -71,7 +71,7 @@ def explain(graph: Graph, detector: DetectorLoop, candidates: int) -> Explanatio
     rows = {answer.shape[1] for answer in seen.answers if answer.ndim > 1}
     if len(rows) != 1:
         raise Unlike("its results differ in their number of rows")
-    plain = Suppression(limits.iou, limits.score, limits.per_class, rows.pop(), candidates)
+    plain = Suppression(limits.iou, limits.score, limits.per_class, rows.pop(), candidates, engine=engine)
     for clip, window in _clips(detector, inputs):
         given = {"boxes": inputs.boxes, "scores": inputs.scores, **window, **_properties(inputs)}
         found = _explained(replace(plain, clip=clip), given, seen, specs)

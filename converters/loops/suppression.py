@@ -49,6 +49,8 @@ class Suppression:
             better boxes can suppress it.
         first_class: the number of the first class.
         padding: what stands in the rows that hold no box, by role.
+        engine: in operations that TensorRT takes. It finds the best anchors of floats, best first, so that of
+            boxes with equal scores others may be kept.
     """
 
     iou: float
@@ -59,6 +61,7 @@ class Suppression:
     clip: Clip | None = None
     first_class: float = 0.0
     padding: dict[str, float] = field(default_factory=dict)
+    engine: bool = False
 
     def __str__(self) -> str:
         limits = f"{self.per_class} a class, {self.total} in all, of the best {self.candidates} anchors"
@@ -81,9 +84,10 @@ def suppress(rule: Suppression, given: Mapping[str, Any]) -> dict[str, Any]:
     after = rule.clip is not None and rule.clip.when == "after"
     if rule.clip and not after:
         boxes, scores = _clipped(rule.clip, boxes, scores, window)
-    anchors = _best_anchors(scores, rule.candidates)
+    anchors = _best_anchors(rule, scores)
     boxes, scores = (tf.gather(each, anchors, batch_dims=1) for each in (boxes, scores))
-    scores = _best_only(scores, rule.candidates * _CLASSES_EACH)
+    if not rule.engine:
+        scores = _best_only(scores, rule.candidates * _CLASSES_EACH)
     # nothing is left out yet if something may be lost by cutting off
     total = max(rule.total, rule.per_class * scores.shape[-1]) if after else rule.total
     found = tf.image.combined_non_max_suppression(
@@ -115,10 +119,12 @@ def _clipped(clip: Clip, boxes: Any, scores: Any, window: Any) -> tuple[Any, Any
     return boxes, scores
 
 
-def _best_anchors(scores: Any, candidates: int) -> Any:
+def _best_anchors(rule: Suppression, scores: Any) -> Any:
     anchors = scores.shape[1]
-    count = min(candidates, anchors) if anchors else tf.minimum(candidates, tf.shape(scores)[1])
-    best = tf.math.top_k(tf.reduce_max(scores, -1), count, sorted=False).indices
+    count = min(rule.candidates, anchors) if anchors else tf.minimum(rule.candidates, tf.shape(scores)[1])
+    best = tf.math.top_k(tf.reduce_max(scores, -1), count, sorted=rule.engine).indices
+    if rule.engine:
+        return best
     # in the order they came in, which decides between equal scores
     return -tf.math.top_k(-best, count).values
 

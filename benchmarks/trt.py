@@ -1,0 +1,266 @@
+"""What TensorRT is worth, on this machine's GPU: python benchmarks/trt.py resnet50|retinanet|ssd [--versions 4,5]
+
+Builds the versions of a model as users do, proofs included, then runs them in turns, inputs on the GPU, answers copied
+to the host, and writes benchmarks/results/trt-MODEL.json. Native is version 1 in TensorFlow, with strict FP32 and with
+TF32, which is TensorFlow's default. A second run adds to the first one's file what it measures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).parent))  # a program, not a package
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+
+import numpy as np
+import tensorflow as tf
+import trt_models
+from graphs import MATERIAL
+
+from clients import environment
+from converters import build
+from converters.checking import warm_up
+from converters.judging import judge
+from converters.tensorrt import machine
+from model_config import base_path, models
+from model_config.errors import SuiteError
+
+RESULTS: Final = Path(__file__).parent / "results"
+VERSIONS: Final = (1, 7, 4, 5, 6)
+SLO_MS: Final = 7.0  # of the 99th percentile
+ROUNDS: Final = 500  # so that there are enough samples for the 99th percentile
+SECONDS: Final = 5.0  # for one version and batch size, at most
+FEWEST_FOR_P99: Final = 459
+_PICTURES: Final = MATERIAL / "data" / "coco_calibration" / "images"
+_LABELLED: Final = MATERIAL / "data" / "cc0_detection"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to measure: how it is made, which batch sizes it gets, and what it is asked."""
+
+    make: Callable[[Path], Path]
+    batches: tuple[int, ...]
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    outputs: tuple[str, ...] = ()
+    labelled: Path | None = None
+
+    def feed(self, batch: int) -> Any:
+        """Random values in the usual range."""
+        draw = np.random.default_rng(1)
+        if self.dtype == "uint8":
+            return draw.integers(0, 256, (batch, *self.shape), np.uint8)
+        return draw.uniform(-1, 1, (batch, *self.shape)).astype(np.float32)
+
+    def model(self, name: str, source: Path, work: Path) -> models.Model:
+        """The entry as models.yaml would have it."""
+        calibration = _PICTURES if _PICTURES.is_dir() and self.dtype == "uint8" else work / "calibration.npy"
+        if calibration.suffix == ".npy":
+            np.save(calibration, self.feed(64))
+        entry = {
+            "source": source,
+            "outputs": self.outputs,
+            "batch_sizes": self.batches,
+            "calibration": {"path": calibration, "pixels": (-1.0, 1.0), "batch_size": 8},
+            "data": self.labelled,
+            # of random weights nothing can be right
+            "goals": {"accuracy": {"max-degradation": 0.02 if self.labelled else 1}},
+        }
+        return models.parse(name, entry, "benchmark")
+
+
+_DETECTOR: Final = ("detection_boxes:0", "detection_scores:0", "detection_classes:0", "num_detections:0")
+SUBJECTS: Final = {
+    "resnet50": Subject(trt_models.resnet50, (1, 8, 32, 128, 256), (224, 224, 3)),
+    "retinanet": Subject(trt_models.retinanet, (1, 8), (640, 640, 3)),
+    "ssd": Subject(trt_models.ssd, (1, 8, 32), (480, 640, 3), "uint8", _DETECTOR, _LABELLED),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A version as it is run; ``strict`` without TF32."""
+
+    name: str
+    version: int
+    strict: bool = False
+
+
+def main() -> None:
+    """Build, measure, write."""
+    asked = _arguments()
+    subject, work = SUBJECTS[asked.model], Path(asked.work, asked.model)
+    work.mkdir(parents=True, exist_ok=True)
+    source = work / "source"
+    source = source if source.exists() else subject.make(source)
+    model = subject.model(asked.model, source, work)
+    path = RESULTS / f"trt-{asked.model}.json"
+    result = json.loads(path.read_text()) if path.exists() else {"versions": {}, "measured": {}}
+    result["environment"] = {**environment.describe(), **asdict(machine.here()), **_gpu()}
+    for number in asked.versions:
+        result["versions"][str(number)] = _built(model, number, work)
+        path.write_text(json.dumps(result, indent=2) + "\n")
+    if not asked.build_only:
+        there = [number for number in asked.versions if "failed" not in result["versions"][str(number)]]
+        _measure(subject, model.name, there, work, result["measured"])
+        _compare(result["measured"])
+        _judge(model, subject, there, work, result["versions"])
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result["measured"], indent=1))
+
+
+def _arguments() -> Any:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=SUBJECTS)
+    parser.add_argument("--versions", type=lambda text: [int(n) for n in text.split(",")], default=list(VERSIONS))
+    parser.add_argument("--work", default=".cache/benchmarks", help="where models and versions are kept")
+    parser.add_argument("--build-only", action="store_true", help="measure later")
+    return parser.parse_args()
+
+
+def _built(model: models.Model, number: int, work: Path) -> dict[str, Any]:
+    start = time.perf_counter()
+    try:
+        made = build.build(model, number, work / "models", lambda step, record: None, replace=True, below_goal=True)
+    except SuiteError as error:
+        print(f"version {number}: {error}", file=sys.stderr)
+        return {"failed": str(error)}
+    told = made.manifest
+    row = {"seconds": told.seconds if not made.fresh else round(time.perf_counter() - start, 1)}
+    row |= {"size_bytes": told.size_bytes, "largest_difference": told.differences}
+    if told.tensorrt:
+        row["tensorrt"] = told.tensorrt.model_dump(mode="json")
+    print(f"version {number}: built in {row['seconds']} s", file=sys.stderr)
+    return row
+
+
+def _measure(subject: Subject, name: str, versions: list[int], work: Path, measured: dict[str, Any]) -> None:
+    variants = [Variant("native FP32", 1, strict=True), Variant("native TF32", 1)] if 1 in versions else []
+    variants += [Variant(models.DEFAULT_VERSIONS[number], number) for number in versions if number != 1]
+    folders = {number: work / "models" / name / str(number) for number in versions}
+    calls = {number: _loaded(folder) for number, folder in folders.items()}
+    for number in versions:
+        first = _first_requests(subject, folders[number], calls[number])
+        for variant in variants:
+            if variant.version == number:
+                measured.setdefault(variant.name, {})["first_request_ms"] = first
+    for batch in subject.batches:
+        for variant, row in zip(variants, _timed(subject, variants, calls, batch)):
+            measured[variant.name][str(batch)] = row
+            print(f"{variant.name:<14} batch {batch:>3}: {row}", file=sys.stderr)
+
+
+def _loaded(folder: Path) -> Callable[[Any], Any]:
+    """A call of the version's signature that ends when the answer is on the host."""
+    loaded = tf.saved_model.load(str(folder))
+    function = loaded.signatures["serving_default"]
+    (name,) = function.structured_input_signature[1]
+
+    def call(pictures: Any, _held: Any = loaded) -> Any:  # as the variables end with it
+        return [output.numpy() for output in function(**{name: pictures}).values()]
+
+    return call
+
+
+def _first_requests(subject: Subject, folder: Path, call: Callable[[Any], Any]) -> dict[str, float]:
+    """Milliseconds of the first request of each batch size, once the version's warm-up records were played."""
+    for _, arrays in warm_up.read(folder / base_path.WARM_UP):
+        call(tf.constant(next(iter(arrays.values()))))
+    taken = {}
+    for batch in subject.batches:
+        pictures = tf.constant(subject.feed(batch))
+        start = time.perf_counter()
+        call(pictures)
+        taken[str(batch)] = round(1e3 * (time.perf_counter() - start), 3)
+    return taken
+
+
+def _timed(subject: Subject, variants: list[Variant], calls: dict[int, Any], batch: int) -> list[dict[str, Any]]:
+    """Every variant's figures at a batch size, variants taking turns in short rounds."""
+    pictures = tf.constant(subject.feed(batch))
+    taken: list[list[float]] = [[] for _ in variants]
+    spent = [0.0] * len(variants)
+    for place, variant in enumerate(variants):
+        _repeat(variant, calls, pictures, 3)
+    while any(len(each) < ROUNDS and time_ < SECONDS for each, time_ in zip(taken, spent)):
+        for place, variant in enumerate(variants):
+            if len(taken[place]) < ROUNDS and spent[place] < SECONDS:
+                found = _repeat(variant, calls, pictures, 20 if not taken[place] or taken[place][-1] < 50 else 3)
+                taken[place] += found
+                spent[place] += sum(found) / 1e3
+    return [_row(each, batch) for each in taken]
+
+
+def _repeat(variant: Variant, calls: dict[int, Any], pictures: Any, times: int) -> list[float]:
+    tf.config.experimental.enable_tensor_float_32_execution(not variant.strict)
+    call = calls[variant.version]
+    call(pictures)  # the switch is not what is measured
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call(pictures)
+        taken.append(1e3 * (time.perf_counter() - start))
+    return taken
+
+
+def _row(taken: list[float], batch: int) -> dict[str, Any]:
+    p50, p90, p99 = np.percentile(taken, (50, 90, 99))
+    enough = len(taken) >= FEWEST_FOR_P99
+    return {
+        "samples": len(taken),
+        "p50_ms": round(p50, 3),
+        "p90_ms": round(p90, 3),
+        "p99_ms": round(p99, 3) if enough else None,
+        "images_per_second": round(1e3 * batch / p50, 1),
+    }
+
+
+def _compare(measured: dict[str, Any]) -> None:
+    """How many times as fast as native, and the most images a second with the 99th percentile in bounds."""
+    for rows in measured.values():
+        for batch, row in rows.items():
+            if batch.isdigit():
+                for native in ("native FP32", "native TF32"):
+                    base = measured.get(native, {}).get(batch)
+                    if base:
+                        row[f"times_{native.replace(' ', '_')}"] = round(base["p50_ms"] / row["p50_ms"], 2)
+        within = [row["images_per_second"] for row in rows.values() if (row.get("p99_ms") or SLO_MS + 1) <= SLO_MS]
+        rows["images_per_second_within_slo"] = max(within, default=None)
+
+
+def _judge(model: models.Model, subject: Subject, versions: list[int], work: Path, rows: dict[str, Any]) -> None:
+    """The metric of every version on labelled pictures, where there are any."""
+    if subject.labelled is None or not subject.labelled.is_dir():
+        return
+    folders = work / "models" / model.name
+    referee = judge.judge_for(model, folders / "1", "serving_default")
+    for number in versions:
+        score = referee.score(folders / str(number))
+        rows[str(number)]["metric"] = {"name": score.metric, "value": round(score.value, 4), "met": score.met}
+
+
+def _gpu() -> dict[str, str]:
+    """Clocks and limits as the driver states them."""
+    fields = "clocks.sm,clocks.mem,clocks.max.sm,power.limit,temperature.gpu,memory.total"
+    try:
+        told = subprocess.run(
+            ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return dict(zip(fields.split(","), (value.strip() for value in told.stdout.split(","))))
+
+
+if __name__ == "__main__":
+    main()

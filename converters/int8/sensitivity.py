@@ -1,0 +1,73 @@
+"""What each layer costs in accuracy: the error at the far end when it alone computes in 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from converters.graph_edits import Edit
+from converters.graphs import Graph, imported
+from converters.int8.calibrated import Calibrated
+from converters.int8.fusing import Fused
+
+v1 = tf.compat.v1
+
+# enough to tell the layers apart, and few enough to ask once a layer
+_EXAMPLES: Final = 12
+
+# told how many layers of how many were measured
+Progress = Callable[[int, int], None]
+
+
+def most_damaging(calibrated: Calibrated, kept: Sequence[str], progress: Progress) -> list[str]:
+    """The names of all 8-bit layers, the one that does most damage first.
+
+    The damage is the relative squared error of what the last layers give, summed over them, on calibration data.
+    It is taken there and not at the outputs, as suppression and sorting make steps of it.
+    """
+    edit = Edit(calibrated.graph)
+    fused = calibrated.fused(edit, kept)
+    ends, names = _ends(edit, fused), [str(each.layer.node.name) for each in fused]
+    feeds = list(islice(calibrated.data.feeds(calibrated.graph), _EXAMPLES))
+    wanted = _values(calibrated.graph, ends, feeds)
+    damage = {}
+    for place, name in enumerate(names):
+        progress(place, len(names))
+        alone = calibrated.quantized({*kept, *names} - {name})
+        damage[name] = _error(_values(alone, ends, feeds), wanted)
+    return sorted(names, key=lambda name: -damage[name])
+
+
+def _ends(edit: Edit, fused: list[Fused]) -> list[str]:
+    """What layers give that no further layer depends on."""
+    layers = {each.layer.node.name for each in fused}
+    return sorted(each.last for each in fused if not layers & set(_after(edit, each.last)))
+
+
+def _after(edit: Edit, name: str) -> Iterator[str]:
+    """Every operation that depends on one."""
+    seen, waiting = {name}, [name]
+    while waiting:
+        for reader in edit.readers[waiting.pop()]:
+            if reader.name not in seen:
+                seen.add(reader.name)
+                waiting.append(reader.name)
+                yield reader.name
+
+
+def _values(graph: Graph, tensors: list[str], feeds: Sequence[Any]) -> list[list[Any]]:
+    """The tensors, for every feed; what comes after them is not computed."""
+    with closing(v1.Session(graph=imported(graph.graph_def))) as session:
+        return [session.run([f"{tensor}:0" for tensor in tensors], feed) for feed in feeds]
+
+
+def _error(got: list[list[Any]], wanted: list[list[Any]]) -> float:
+    """Of each tensor relative to its own size, as one head's numbers may be a hundred times another's."""
+    off = np.sum([[np.sum((a - b) ** 2) for a, b in zip(*pair)] for pair in zip(got, wanted)], axis=0)
+    size = np.sum([[np.sum(each**2) for each in answer] for answer in wanted], axis=0)
+    return float(np.sum(off / np.maximum(size, 1e-12)))

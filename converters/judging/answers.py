@@ -1,0 +1,36 @@
+"""What a SavedModel answers to one example after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from converters import graphs
+from converters.judging.held_out import HeldOut
+from model_config.errors import BuildError
+
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+
+
+def ask(folder: Path, key: str, held_out: HeldOut) -> Iterator[Arrays]:
+    """The outputs by name, a batch of one at a time; BuildError where there is no answer.
+
+    Args:
+        key: the signature that is asked.
+    """
+    # a copy, as a part of a message keeps all of it in memory
+    signature = deepcopy(graphs.meta_graph(folder).signature_def[key])
+    fetched = {name: info.name for name, info in signature.outputs.items()}
+    with graphs.session(folder) as session:
+        for row in held_out.rows(signature.inputs):
+            fed = {signature.inputs[name].name: value for name, value in row.items()}
+            try:
+                yield session.run(fetched, fed)
+            except tf.errors.OpError as error:
+                words = str(error.message).partition("\n")[0]
+                raise BuildError(f"the version does not answer what it is to be judged by ({words})") from error

@@ -1,0 +1,122 @@
+"""Examples to judge by, none of which anything was learnt from: labelled ones, or a share of the calibration data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from converters import calibration
+from evaluation import datasets
+from evaluation.datasets import CocoDataset
+from model_config.errors import SuiteError
+from model_config.models import Model
+
+# more make a verdict little surer and a search much longer
+_MOST: Final = 300
+
+
+class NotJudged(SuiteError):
+    """There is nothing to judge by; the sentence says why."""
+
+
+class HeldOut(Protocol):
+    """Examples to judge by.
+
+    Attributes:
+        words: what they are, such as ``11 of 47 calibration pictures``.
+    """
+
+    @property
+    def words(self) -> str: ...  # noqa: D102 - above
+
+    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
+        """One example after the other, as a batch of one by input name."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures with boxes around what is on them."""
+
+    dataset: CocoDataset
+    pixels: tuple[float, float]
+    words: str
+
+    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
+        """One picture after the other."""
+        return calibration.Calibration(tuple(each.path for each in self.dataset.pictures), self.pixels).rows(inputs)
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Examples without labels."""
+
+    data: calibration.Calibration
+    words: str
+
+    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
+        """One example after the other."""
+        return self.data.rows(inputs)
+
+
+def of(model: Model, *, labelled: bool) -> Labelled | Unlabelled:
+    """What a model is judged by: the data it declares, or else the share of its calibration data that was held out.
+
+    Args:
+        labelled: the data's labels are of use, not only its pictures.
+
+    Raises:
+        NotJudged: the model declares neither, or too little.
+        SuiteError: what it declares cannot be used.
+    """
+    if model.data is None:
+        return _share(model)
+    return _labelled(model, model.data) if labelled else _declared(model, model.data)
+
+
+def _share(model: Model) -> Unlabelled:
+    if model.calibration is None:
+        raise NotJudged(f"{model.name} declares no pictures to judge by; name some as data in models.yaml")
+    declared = model.calibration
+    data = calibration.locate(declared.path, declared.pictures, declared.pixels, hold_out=True)
+    if not data.every:
+        raise NotJudged(f"{len(data)} calibration examples are too few to hold some out; name pictures with --data")
+    words = f"{len(data) // data.every} of {len(data)} calibration examples, held out"
+    return Unlabelled(data.held_out(), words)
+
+
+def _declared(model: Model, folder: Path) -> Unlabelled:
+    found = calibration.locate(folder, _MOST, _pixels(model))
+    files = _unseen(found.files, model)
+    return Unlabelled(replace(found, files=tuple(files)), f"{len(files)} pictures of {folder}")
+
+
+def _labelled(model: Model, folder: Path) -> Labelled:
+    dataset = datasets.load(folder)
+    unseen = set(_unseen([each.path for each in dataset.pictures], model))
+    pictures = [each for each in dataset.pictures if each.path in unseen]
+    chosen = pictures[:: -(-len(pictures) // _MOST)]
+    return Labelled(replace(dataset, pictures=tuple(chosen)), _pixels(model), f"{len(chosen)} pictures of {folder}")
+
+
+def _pixels(model: Model) -> tuple[float, float]:
+    return model.calibration.pixels if model.calibration else (0.0, 255.0)
+
+
+def _unseen(files: Sequence[Path], model: Model) -> list[Path]:
+    """Those whose content is not among what was learnt from."""
+    learnt: set[bytes] = set()
+    if model.calibration:
+        learnt = {
+            _digest(path) for path in calibration.locate(model.calibration.path, model.calibration.pictures).files
+        }
+    unseen = [path for path in files if _digest(path) not in learnt]
+    if not unseen:
+        raise NotJudged(f"all pictures of {model.data} are calibration pictures too; name others as data")
+    return unseen
+
+
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(path.read_bytes()).digest()

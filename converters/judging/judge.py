@@ -1,0 +1,95 @@
+"""One judge a model: any SavedModel made from it is scored against version 1 and held against the accuracy goal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from converters import graphs
+from converters.judging import answers, held_out, metrics
+from converters.judging.held_out import HeldOut, Labelled, NotJudged
+from converters.judging.metrics import Answers, Metric
+from evaluation.tasks import detection
+from model_config import goals
+from model_config.errors import SuiteError
+from model_config.goals import Goal
+from model_config.models import Model
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a SavedModel is worth.
+
+    Attributes:
+        metric: such as ``mAP`` or ``top-1 agreement``; higher is better.
+        reference: version 1's.
+        met: whether the goal is reached.
+        words: all of it in one sentence.
+    """
+
+    metric: str
+    value: float
+    reference: float
+    met: bool
+    words: str
+
+
+class Judge:
+    """Asks every candidate the same and compares what it answers.
+
+    Attributes:
+        goal: what a candidate has to reach.
+        examples: what it is asked, such as ``61 pictures of held_out``.
+        words: both in one phrase.
+    """
+
+    def __init__(self, metric: Metric, examples: HeldOut, key: str, goal: Goal | None = None) -> None:
+        """Judge by one metric, and by its own goal where none is given."""
+        self._metric, self._held_out, self._key = metric, examples, key
+        self.examples = examples.words
+        self.goal = goal or Goal(max_degradation=metric.allowed)
+        self.words = f"{examples.words}, {self.goal}{'' if goal else ' as models.yaml names no goal'}"
+
+    def score(self, folder: Path) -> Score:
+        """Ask a SavedModel and hold its answers against the goal; SuiteError where it does not answer."""
+        value = self._metric.value(list(answers.ask(folder, self._key, self._held_out)))
+        verdict = goals.meets("accuracy", self.goal, value, self._metric.reference)
+        words = f"{self._metric.name} {verdict.words}"
+        return Score(self._metric.name, value, self._metric.reference, verdict.met, words)
+
+
+def judge_for(model: Model, source: Path, key: str) -> Judge:
+    """The judge of everything that is made from a source.
+
+    Args:
+        source: version 1, a SavedModel; it is asked at once.
+        key: its signature that is asked.
+
+    Raises:
+        NotJudged: there is nothing to judge by.
+        SuiteError: what the model declares cannot be used, or the source does not answer.
+    """
+    detects = _is_detector(source, key)
+    examples = held_out.of(model, labelled=detects)
+    wanted = list(answers.ask(source, key, examples))
+    return Judge(_metric(model, examples, wanted, detects), examples, key, model.goals.accuracy)
+
+
+def _is_detector(source: Path, key: str) -> bool:
+    try:
+        detection.input_name(graphs.signatures(source)[key])
+    except SuiteError:
+        return False
+    return True
+
+
+def _metric(model: Model, examples: HeldOut, wanted: Answers, detects: bool) -> Metric:
+    if isinstance(examples, Labelled):
+        return metrics.average_precision(model.task.metric, examples, wanted)
+    if detects:
+        return metrics.detection_agreement(wanted)
+    if metrics.is_classifier(wanted[0]):
+        return metrics.top_one_agreement(wanted)
+    if metrics.numeric(wanted[0]):
+        return metrics.closeness(wanted)
+    raise NotJudged(f"{model.name} answers no numbers that could be compared with those of version 1")

@@ -1,0 +1,91 @@
+"""Run the conversion in its own process: follow its progress, read its log, and say in one sentence what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from converters import progress
+from converters.tensorrt.plan import Plan
+from model_config.errors import BuildError
+
+# what TF-TRT has to say beyond errors, and why it leaves what it leaves
+_SAYING: Final = MappingProxyType(
+    {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_TRT_SHOW_DETAILED_REPORT": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+)
+# an engine that is missing or does not fit is an error, not a reason to compute in TensorFlow
+NO_FALLBACK: Final[Mapping[str, str]] = MappingProxyType({"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "0"})
+
+_FAILED: Final = re.compile(r"Engine creation for (\S+) failed|TensorRT engine building failed|Failed to build engine")
+_OUT_OF_MEMORY: Final = re.compile(r"[Oo]ut of memory|OOM when allocating|RESOURCE_EXHAUSTED|ResourceExhaustedError")
+_PREFIX: Final = re.compile(r"^[\d: .-]+[EWF] \S+\] ")
+
+
+def convert(source: Path, target: Path, plan: Plan) -> str:
+    """Convert ``source`` to ``target``; what was logged.
+
+    Raises:
+        BuildError: it failed; the log stays beside the target until the draft is deleted.
+    """
+    written, logged = target.with_name("tensorrt-plan.json"), target.with_name("tensorrt.log")
+    written.write_text(plan.to_json(), encoding="utf-8")
+    command = [sys.executable, "-m", "converters.tensorrt.convert", str(source), str(target), str(written)]
+    with logged.open("wb") as log:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **_SAYING}
+        )
+        try:
+            assert child.stdout is not None
+            for line in child.stdout:
+                _follow(line)
+            code = child.wait()
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+    log_text = logged.read_text(encoding="utf-8", errors="replace")
+    if code:
+        raise BuildError(_why(code, log_text, plan))
+    if failed := _FAILED.search(log_text):
+        raise BuildError(_unbuilt(failed[0], log_text, plan))
+    return log_text
+
+
+def _follow(line: bytes) -> None:
+    if line.startswith(b"{"):
+        told = json.loads(line)
+        progress.advance(told["done"], told["total"], told["words"])
+
+
+def _why(code: int, log: str, plan: Plan) -> str:
+    if _OUT_OF_MEMORY.search(log):
+        return _no_memory(plan)
+    words = [line for line in log.splitlines() if line.strip()]
+    ended = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+    return f"the conversion to TensorRT {ended}: {_plain(words[-1]) if words else 'it said nothing'}"
+
+
+def _unbuilt(words: str, log: str, plan: Plan) -> str:
+    if _OUT_OF_MEMORY.search(log):
+        return _no_memory(plan)
+    reasons = [_plain(line) for line in log.splitlines() if re.match(r"^\S+ \S+ E ", line)]
+    return f"TensorRT built no engine ({words}): {reasons[-1] if reasons else 'it did not say why'}"
+
+
+def _no_memory(plan: Plan) -> str:
+    limit = f"gpu_memory_mib (now {plan.gpu_memory_mib}) is too low, or " if plan.gpu_memory_mib else ""
+    return (
+        f"the GPU's memory did not suffice: {limit}lower tensorrt.workspace_mib (now {plan.workspace_mib}) "
+        "or the largest batch size in models.yaml, or stop what else uses the GPU"
+    )
+
+
+def _plain(line: str) -> str:
+    return _PREFIX.sub("", line).strip()
