@@ -40,8 +40,11 @@ lock: $(DONE)  ## renew requirements.lock from pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.9 \
 	  --generate-hashes --all-extras pyproject.toml --output-file requirements.lock
 
-wire: $(DONE)  ## compile the client's protobuf messages
+wire: $(DONE)  ## compile the protobuf messages
 	$(PY) -m grpc_tools.protoc -I clients/wire --python_out clients/wire --pyi_out clients/wire serving.proto
+	$(PY) -m grpc_tools.protoc -I evaluation --python_out evaluation --pyi_out evaluation label_map.proto
+	$(PY) -m grpc_tools.protoc -I model_config --python_out model_config --pyi_out model_config server_messages.proto
+	$(PY) -m grpc_tools.protoc -I serving/embedded --python_out serving/embedded --pyi_out serving/embedded flag_files.proto
 
 demo: $(DONE)  ## the main job on a model trained here: build, serve, ask, compare
 	@$(PY) -m demo

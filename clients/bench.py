@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from clients.ask import Detector
 from clients.loadgen import asked, payload, result
-from clients.loadgen.measure import Session, Target
+from clients.loadgen.measure import Session, target_of
 from clients.loadgen.measured import Measured, joined
 from clients.loadgen.plan import Point, Rules
 from evaluation.pictures import Picture
@@ -48,7 +48,7 @@ def measure(
 def _session(detector: Detector, pictures: Sequence[Picture], load: Point, rules: Rules) -> Session:
     requests = [detector.request(batch) for batch in asked.batches(pictures, load.batch)]
     detector.client.ask(requests[0])  # what is wrong with it is told better here
-    target = Target(detector.client.server)
+    target = target_of(detector.client.connection)
     return Session(target, payload.of_requests(requests), replace(load, version=detector.version), rules)
 
 

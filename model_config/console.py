@@ -80,7 +80,7 @@ def stderr() -> Console:
     """Where progress and remarks go."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -107,7 +107,8 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
         table.add_column(name, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False)
+    # names and labels are told as they are, brackets and colons included
+    console = Console(highlight=False, markup=False, emoji=False)
     console.print(title, style="bold", soft_wrap=True)
     # a file or a pipe has no width to fold for
     console.print(table, width=None if console.is_terminal else _WIDE)

@@ -13,6 +13,7 @@ import click
 from model_config import options
 from model_config.console import Commands, print_json, print_line, stderr
 from serving import address, backends, process
+from serving.conformance.command import conformance
 from serving.signals import stop_signal
 
 _LOAD_S = 300.0
@@ -133,6 +134,8 @@ def status(server: str, model: str, as_json: bool) -> None:
     found = client_status.look(server, model)
     print_json(found) if as_json else client_status.show(found)
 
+
+main.add_command(conformance)
 
 if __name__ == "__main__":
     main(prog_name="python -m serving")

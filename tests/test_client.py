@@ -87,8 +87,10 @@ def test_an_unknown_signature_tells_what_there_is(client):
 
 
 def test_what_the_server_refuses_is_a_bad_request(client, pictures):
+    request = predict_request("tiny", {"inputs": pictures[0][None].astype(np.float32)})
+
     with pytest.raises(BadRequest, match=r"Expects arg\[0\] to be uint8 but float is provided"):
-        client.predict("tiny", {"inputs": pictures[0][None].astype(np.float32)})
+        client.ask(request)
 
 
 def test_no_server_says_how_to_start_one(pictures):
@@ -108,7 +110,7 @@ def test_an_answer_from_another_version_is_refused():
     response.model_spec.version.value = 2
 
     with pytest.raises(BadAnswer, match="asked version 1 of m, but version 2 answered"):
-        read_prediction(response, predict_request("m", {}, version=1).model_spec)
+        read_prediction(response.SerializeToString(), predict_request("m", {}, version=1).model_spec)
 
 
 def test_predict_prints_one_object_and_draws(server, picture_file, tmp_path):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 import time
 
+import grpc
 import numpy as np
 import pytest
 from answering import LARGE, REFUSAL, SLOW_S, answering
+from test_connection import pem  # noqa: F401 - certificates
 
 from clients.errors import ServerUnavailable
 from clients.loadgen import payload, result
 from clients.loadgen.codes import Code
 from clients.loadgen.measure import Session, Target
 from clients.loadgen.measured import COUNTED, LIMIT, SETTLED, Measured, latencies_ns
+from clients.loadgen.orders import Tls
 from clients.loadgen.plan import Point, Rules
 from serving import address as addresses
 
@@ -151,6 +154,29 @@ def test_a_server_that_restarts_is_asked_on_and_its_absence_told(point):
     assert outage["came_back"]
     assert row["verdict"] == "INVALID"
     assert "away for" in " ".join(row["doubts"])
+
+
+@pytest.fixture
+def mutual(pem):  # noqa: F811
+    """A server that speaks TLS with those it knows only."""
+    pair = [((pem / "server.key").read_bytes(), (pem / "server.pem").read_bytes())]
+    known = grpc.ssl_server_credentials(pair, (pem / "ca.pem").read_bytes(), require_client_auth=True)
+    with answering(credentials=known) as address:
+        yield address
+
+
+@pytest.mark.parametrize("model", ["quick", "large"])
+def test_tls_and_a_certificate_of_ones_own(mutual, pem, model):  # noqa: F811
+    files = Tls(*(str(pem / name) for name in ("ca.pem", "client.pem", "client.key")))
+    with Session(Target(mutual, tls=files), asking(model), Point(3, in_flight=2), Rules(warm_up=0)) as session:
+        measured = session.run(requests=6)
+
+    assert codes(measured) == {"OK": 6}
+
+
+def test_a_certificate_nobody_vouches_for_is_one_sentence(mutual, pem):  # noqa: F811
+    with pytest.raises(ServerUnavailable, match="certificate"):
+        Session(Target(mutual, tls=Tls(str(pem / "stranger.pem"))), asking("quick"), Point(3, in_flight=1), Rules())
 
 
 def _serve_for(port: int, after_s: float, seconds: float) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from clients.ask import Detector
+from clients.ask import Expert
 from clients.client import Client
 from clients.loadgen import payload, saved_model
 from clients.loadgen.payload import Payload
 from evaluation import pictures
 from evaluation.pictures import Picture
-from evaluation.tasks import detection
+from evaluation.tasks import prepared
 from model_config.errors import SuiteError
-from model_config.manifest import Signature
+from model_config.models import Task
+from model_config.signatures import Signature
+
+_DETECTION: Final = Task()
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,14 @@ class Asked:
     """What to ask about.
 
     Attributes:
-        images: picture files for a detector.
+        images: picture files, encoded as the task says.
         data: an .npz of arrays by input name.
         sizes: for random numbers, what the signature leaves open.
         signature: the default one when empty.
     """
 
     images: Sequence[Path] = ()
+    task: Task = _DETECTION
     data: Path | None = None
     sizes: Sequence[int] = ()
     signature: str = ""
@@ -48,8 +53,8 @@ class Asked:
     def of_server(self, client: Client, model: str, version: int | None, batch: int) -> Payload:
         """The requests for one version, of which the first was answered; ClientError when it was not."""
         if self.images:
-            detector = Detector.connect(client, model, version, {})
-            requests = [detector.request(each) for each in batches(self._read(), batch)]
+            expert = Expert.connect(client, model, version, task=self.task)
+            requests = [expert.request(each) for each in batches(self._read(), batch)]
         else:
             signature = client.signature(model, version, *([self.signature] if self.signature else []))
             inputs = self.arrays(signature, batch)
@@ -61,8 +66,8 @@ class Asked:
         """The requests for a version that runs in a process of ours."""
         found = saved_model.signature(folder, self.signature)
         if self.images:
-            name = detection.input_name(found)
-            inputs: list[payload.Arrays] = [{name: detection.encode(each)} for each in batches(self._read(), batch)]
+            task = prepared.prepared(self.task, found, None)
+            inputs = [task.encode(each)[0] for each in batches(self._read(), batch)]
         else:
             inputs = self.arrays(found, batch)
         return payload.of_requests(payload.requests(folder.parent.name, inputs, None, self.signature))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clients.loadgen import words
+from clients.options import tls
 from model_config import options
 from model_config.console import INTERRUPTED, Commands, print_json, stderr
 
@@ -22,9 +23,10 @@ _integers = partial(click.option, type=words.integers, metavar="N,N,…")
 
 @click.group(cls=Commands, invoke_without_command=True)
 @options.server
+@tls
 @click.option("--model", help="The model's name on the server.")
 @_integers("--version", "versions", multiple=True, help="1,2,4; the latest when left out.")
-@click.option("--image", "images", type=_path, multiple=True, help="A picture to ask a detector about; repeatable.")
+@click.option("--image", "images", type=_path, multiple=True, help="A picture to ask about; repeatable.")
 @click.option("--data", type=_path, help="Recorded inputs: an .npz of arrays by input name, a row an example.")
 @click.option(
     "--size", "sizes", type=words.sizes, metavar="NxN", help="For random inputs: the sizes that are open, 300x300."
@@ -54,6 +56,7 @@ _integers = partial(click.option, type=words.integers, metavar="N,N,…")
 @click.option("--in-process", type=_path, help="Measure a version's folder without a server (imports TensorFlow).")
 @click.option("--metrics-url", help="Where the server's Prometheus metrics are: http://HOST:PORT/PATH.")
 @options.repository
+@options.models_file
 @click.option("--output", type=_path, help="Keep the samples here (JSON lines); what is there is not measured again.")
 @click.option("--from", "source", type=_path, help="Make the figures again from such a file.")
 @options.as_json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import itertools
 import socket
+import ssl
 import time
 from array import array
 
@@ -18,6 +19,10 @@ _RECEIVE = 2**18
 _HEAD = 9  # bytes of a frame's head
 _REPLENISH = 2**30  # bytes received until the server gets leave for more
 _PLAIN, _PLAIN_END = frames.END_HEADERS, frames.END_HEADERS | frames.END_STREAM
+
+
+def _nothing() -> int:
+    return 0
 
 
 class Connection:
@@ -35,6 +40,7 @@ class Connection:
         self.ready = False
         self.going = False
         self.lost = ""
+        self._deciphered = peer.pending if isinstance(peer, ssl.SSLSocket) else _nothing
         self._sender = Sender(question)
         self._answers, self._samples = answers, samples
         self._pending: dict[int, tuple[int, int]] = {}
@@ -74,19 +80,25 @@ class Connection:
     def receive(self) -> None:
         """Read what has come."""
         try:
-            data = self.socket.recv(_RECEIVE)
-            if data:
-                self._read(self._rest + data if self._rest else data, time.monotonic_ns())
-            else:
-                self.lose("the server hung up")
+            self._receive()
+            # what TLS has deciphered already is not to be seen from outside
+            while not self.lost and self._deciphered():
+                self._receive()
         except NOT_NOW:
-            return
+            pass
         except OSError as error:
             self.lose(error.strerror or str(error))
         except ValueError as error:
             self.lose(str(error))
         if self._waiting:
             self._ask_waiting()
+
+    def _receive(self) -> None:
+        data = self.socket.recv(_RECEIVE)
+        if data:
+            self._read(self._rest + data if self._rest else data, time.monotonic_ns())
+        else:
+            self.lose("the server hung up")
 
     def lose(self, why: str) -> None:
         """Hang up; what has no answer ends as NO_CONNECTION."""

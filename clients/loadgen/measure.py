@@ -10,6 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
+from clients.connection import Connection
 from clients.loadgen.codes import Code
 from clients.loadgen.fleet import IN_PROCESS, WORKER, Fleet
 from clients.loadgen.measured import COUNTED, INTERRUPTED, LIMIT, SETTLED, Measured, Samples, answered, latencies_ns
@@ -31,6 +32,15 @@ class Target:
     place: str
     in_process: bool = False
     tls: Tls | None = None
+
+
+def target_of(connection: Connection) -> Target:
+    """The servers of a client's connection; for worker processes, which are told in plain text, import no gRPC."""
+    tls, files = connection.tls, None
+    if tls:
+        ca, certificate, key = (str(path) if path else None for path in (tls.ca, tls.cert, tls.key))
+        files = Tls(ca, certificate, key, tls.name)
+    return Target(",".join(connection.addresses), tls=files)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Tls:
-    """Files in PEM: who is trusted, and for mutual TLS who we are."""
+    """Files in PEM: who is trusted, and for mutual TLS who we are; the server's name where the address is another."""
 
     ca: str | None = None
     certificate: str | None = None
     key: str | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)

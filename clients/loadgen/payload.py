@@ -12,13 +12,13 @@ from zipfile import BadZipFile
 import numpy as np
 
 from clients.client import predict_request
+from clients.spec import DEFAULT_SIGNATURE
 from clients.wire import serving_pb2 as wire
 from model_config.errors import SuiteError
-from model_config.manifest import Signature, Tensor
+from model_config.signatures import Signature, Tensor
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
-_DEFAULT_SIGNATURE = "serving_default"
 _DIFFERENT = 8  # random requests, so that nothing is answered from a cache of one
 _MOST_BYTES = 2**26  # of them together
 
@@ -53,7 +53,7 @@ def _tails(spec: wire.ModelSpec) -> list[bytes]:
     if not spec.HasField("version"):
         return [b""]
     tails = []
-    for signature in dict.fromkeys((spec.signature_name or _DEFAULT_SIGNATURE, spec.signature_name)):
+    for signature in dict.fromkeys((spec.signature_name or DEFAULT_SIGNATURE, spec.signature_name)):
         answered = wire.ModelSpec(name=spec.name, version=spec.version, signature_name=signature)
         tails.append(wire.PredictResponse(model_spec=answered).SerializeToString())
     return tails

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import select
-import socket
-import ssl
 import time
 from array import array
 from collections.abc import Iterator
@@ -13,7 +11,8 @@ from clients.loadgen import frames
 from clients.loadgen.answers import Answers
 from clients.loadgen.codes import Code
 from clients.loadgen.connection import Connection
-from clients.loadgen.orders import Job, Tls
+from clients.loadgen.dialing import Dialer
+from clients.loadgen.orders import Job
 from clients.loadgen.sending import Question
 
 _AGAIN_NS = 100_000_000  # between two tries to connect
@@ -48,7 +47,7 @@ class Slot:
         """Try it; whether it worked shows later."""
         self._tried = time.monotonic_ns()
         try:
-            peer = _dial(self._address, self._pool.tls)
+            peer = self._pool.dialer.dial(self._address)
         except OSError as error:
             self.connection = None
             self._pool.answers.note(Code.NO_CONNECTION, error.strerror or str(error))
@@ -96,7 +95,7 @@ class Pool:
         """Connect to the job's servers in turn."""
         self.samples = samples
         self.answers = Answers(map(bytes.fromhex, job.tails))
-        self.tls = _context(job.tls) if job.tls else None
+        self.dialer = Dialer(job.tls)
         self.poll = select.epoll()
         self.by_descriptor: dict[int, Slot] = {}
         servers = job.target.split(",")
@@ -138,26 +137,3 @@ def _headers(server: str, scheme: str, timeout_s: float) -> frames.Headers:
         ("user-agent", "tf-serving-suite-loadgen"),
         ("grpc-timeout", f"{min(round(timeout_s * 1000), 99_999_999)}m"),
     )
-
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca)
-    context.set_alpn_protocols(["h2"])
-    if tls.certificate:
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context
-
-
-def _dial(address: str, tls: ssl.SSLContext | None) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    if tls:
-        peer: socket.socket = tls.wrap_socket(socket.create_connection((host, int(port)), 2.0), server_hostname=host)
-        peer.setblocking(False)
-    else:
-        family, _, _, _, place = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-        peer = socket.socket(family)
-        peer.setblocking(False)
-        peer.connect_ex(place)
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return peer

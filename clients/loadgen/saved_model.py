@@ -6,13 +6,12 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from clients.client import plain_signature
+from clients.spec import DEFAULT_SIGNATURE, plain_signature
 from clients.wire import serving_pb2 as wire
 from model_config.errors import SuiteError, near_miss
-from model_config.manifest import Signature
+from model_config.signatures import Signature
 
 _SERVE = "serve"
-_DEFAULT = "serving_default"
 
 
 def signature(folder: Path, name: str = "") -> Signature:
@@ -27,6 +26,6 @@ def signature(folder: Path, name: str = "") -> Signature:
         raise SuiteError(f"{path} is damaged; build the version again") from error
     served = [graph.signature_def for graph in graphs if _SERVE in graph.meta_info_def.tags]
     known = served[0] if served else {}
-    if (name or _DEFAULT) not in known:
-        raise SuiteError(f"{folder} has no signature {(name or _DEFAULT)!r}; {near_miss(name, known)}")
-    return plain_signature(known[name or _DEFAULT])
+    if (name or DEFAULT_SIGNATURE) not in known:
+        raise SuiteError(f"{folder} has no signature {(name or DEFAULT_SIGNATURE)!r}; {near_miss(name, known)}")
+    return plain_signature(known[name or DEFAULT_SIGNATURE])

@@ -12,16 +12,17 @@ from rich.progress import Progress
 
 from clients import environment
 from clients.client import Client
+from clients.connection import Connection
 from clients.loadgen import metrics, store
 from clients.loadgen.asked import Asked
-from clients.loadgen.measure import Now, Target, Watch
+from clients.loadgen.measure import Now, Target, Watch, target_of
 from clients.loadgen.measured import INTERRUPTED
 from clients.loadgen.payload import Payload
 from clients.loadgen.plan import Point, Rules
 from clients.loadgen.result import Row
 from clients.loadgen.run import Bench, row
 from clients.loadgen.wishes import Given, Plan, plan
-from model_config import manifest
+from model_config import manifest, models
 from model_config.console import progress, stderr
 from model_config.errors import SuiteError
 
@@ -48,14 +49,14 @@ def outcome(given: Given) -> Outcome:
 
 
 def _on_server(given: Given, wanted: Plan) -> Outcome:
-    model, asked = given["model"], _asked(given)
-    with Client(given["server"]) as client:
+    model, asked, connection = given["model"], _asked(given), Connection(given["server"], given["tls"])
+    with Client(connection) as client:
 
         @lru_cache(maxsize=1)
         def requests(version: int | None, batch: int) -> Payload:
             return asked.of_server(client, model, version, batch)
 
-        return _measured(given, wanted, model, Target(given["server"]), requests)
+        return _measured(given, wanted, model, target_of(connection), requests)
 
 
 def _in_process(given: Given, wanted: Plan) -> Outcome:
@@ -73,7 +74,9 @@ def _in_process(given: Given, wanted: Plan) -> Outcome:
 
 
 def _asked(given: Given) -> Asked:
-    return Asked(given["images"], given["data"], given["sizes"] or (), given["signature"], given["seed"])
+    known = models.load(given["file"]).get(given["model"])
+    task = known.task if known else models.Task()
+    return Asked(given["images"], task, given["data"], given["sizes"] or (), given["signature"], given["seed"])
 
 
 def _measured(given: Given, wanted: Plan, title: str, target: Target, requests: Requests) -> Outcome:

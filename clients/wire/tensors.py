@@ -115,7 +115,7 @@ def decode(proto: Any) -> np.ndarray[Any, Any]:
     if proto.tensor_content:
         flat = np.frombuffer(proto.tensor_content, kind.dtype.newbyteorder("<"))
         return flat.astype(kind.dtype, copy=False).reshape(shape)
-    return _filled(_typed_values(proto, kind), math.prod(shape)).reshape(shape)
+    return filled(_typed_values(proto, kind), math.prod(shape)).reshape(shape)
 
 
 def _typed_values(proto: Any, kind: Kind) -> np.ndarray[Any, Any]:
@@ -128,7 +128,8 @@ def _typed_values(proto: Any, kind: Kind) -> np.ndarray[Any, Any]:
     return values.astype(kind.stored, copy=False).view(kind.dtype)
 
 
-def _filled(values: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+def filled(values: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
+    """So many values: the last one repeated where there are fewer, as TensorFlow fills a tensor."""
     if len(values) >= size:
         return values[:size]
     last = values[-1] if len(values) else b"" if values.dtype == np.object_ else 0

@@ -1,165 +1,174 @@
-"""The models that are served: which versions the config wants, what state each is in, which one answers."""
+"""The models that are served: brought to what a config wants, found for a request, told of in a status."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-from google.protobuf import text_format
-from tensorflow_serving.apis import get_model_status_pb2
-from tensorflow_serving.config import model_server_config_pb2
+import grpc
 
-from model_config import base_path
-from model_config.errors import ServeError
-from serving.embedded import refusals
-from serving.embedded.servable import Servable
+from serving.embedded import model_configs, refusals, versions
+from serving.embedded.loading import Loaded, Loading
+from serving.embedded.model import Entry, Model
+from serving.embedded.model_spec import Spec
+from serving.embedded.refusals import Refusal
+from serving.embedded.say import say
 
-State = get_model_status_pb2.ModelVersionStatus.State
-_UNKNOWN = 2  # the code of an error that brings none of its own
-
-
-@dataclass
-class Entry:
-    """One version on its way from the disk to answering; only the loading thread changes it."""
-
-    number: int
-    folder: Path
-    state: int = State.START
-    error_code: int = 0
-    error_message: str = ""
-    servable: Servable | None = None
-
-
-@dataclass(frozen=True)
-class Served:
-    """One model of the config with its wanted versions by number."""
-
-    name: str
-    labels: dict[str, int]
-    entries: dict[int, Entry]
-    started: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def failures(self) -> list[Entry]:
-        """The versions that could not be loaded."""
-        return [entry for entry in self.entries.values() if entry.error_code]
+_POLL_S = 0.1
 
 
 class Catalog:
     """All models of one server."""
 
-    def __init__(self, models: list[Served]) -> None:
-        """Nothing is loaded yet."""
-        self.models = {model.name: model for model in models}
+    def __init__(self, loading: Loading, labels_of_unavailable: bool, stop: threading.Event) -> None:
+        """Serve nothing yet.
 
-    def load(self, loader: Callable[[Path], Servable]) -> None:
-        """Load every wanted version, one after the other; a failure is kept as the version's state."""
-        for model in self.models.values():
-            for entry in model.entries.values():
-                _load(entry, loader)
-                if entry.servable:
-                    model.started.set()
-            model.started.set()
+        Args:
+            loading: how versions are loaded.
+            labels_of_unavailable: whether a new label may point at a version that does not answer yet.
+            stop: nobody waits for a model any longer once this is set.
+        """
+        self.models: dict[str, Model] = {}
+        self._loading = loading
+        self._labels_of_unavailable = labels_of_unavailable
+        self._labels: Mapping[str, Mapping[str, int]] = {}
+        self._configs: Sequence[Any] = ()
+        self._changing = threading.Lock()
+        self._stop = stop
 
-    def find(self, spec: Any) -> tuple[Entry, Servable]:
-        """The version a request's ModelSpec means; Refusal in the stock server's words when there is none."""
-        if not spec.name:
-            raise refusals.invalid("ModelSpec has no name specified.")
+    def apply(self, config: Any, loads: str = "model") -> None:
+        """Serve what a ModelServerConfig says; return when every model has a version that answers.
+
+        What is wrong with a config is found before anything changes; a version that cannot be loaded is found
+        after, and what was served in its place goes on.
+
+        Args:
+            config: the ModelServerConfig.
+            loads: what the stock server calls a model in its complaint, which differs at its start.
+
+        Raises:
+            Refusal: the config cannot be served, or a model has no version that can be loaded.
+        """
+        with self._changing:
+            served = {each.name: model_configs.platform(each) for each in self._configs}
+            configs = model_configs.models(config, served)
+            chosen = {each.name: versions.require(each) for each in configs}
+            labels = {each.name: self._allowed_labels(each) for each in configs}
+            self._configs, self._labels = configs, labels
+            for name in self.models.keys() - chosen.keys():
+                self.models[name].want({})
+            for name, folders in chosen.items():
+                self._model(name).want(folders)
+            self._wait([self.models[name] for name in chosen], loads)
+
+    def look_again(self) -> None:
+        """Follow the base paths: versions that came or went since are loaded or unloaded."""
+        with self._changing:
+            for config in self._configs:
+                try:
+                    found = versions.wanted(config, versions.on_disk(Path(config.base_path)))
+                except Refusal as refusal:
+                    say(refusal.sentence)
+                    continue
+                if found:  # where everything went, what is loaded goes on answering
+                    self._model(config.name).want(found)
+
+    def _model(self, name: str) -> Model:
+        if name not in self.models:
+            self.models = {**self.models, name: Model(name, self._loading)}
+        return self.models[name]
+
+    def _wait(self, models: Sequence[Model], loads: str) -> None:
+        for model in models:
+            while not model.wait(_POLL_S):
+                if self._stop.is_set():
+                    return
+        failed = [model for model in models if not model.ready and model.failures]
+        if failed:
+            raise _unavailable(failed, loads)
+
+    def _allowed_labels(self, config: Any) -> Mapping[str, int]:
+        labels = dict(config.version_labels)
+        known = self._labels.get(config.name, {})
+        model = self.models.get(config.name)
+        for label, number in labels.items():
+            is_new = known.get(label, number) == number
+            if not (self._labels_of_unavailable and is_new) and (model is None or number not in model.ready):
+                raise refusals.precondition(
+                    f"Request to assign label to version {number} of model {config.name}, "
+                    "which is not currently available for inference",
+                    "load the version first, or start the server with --allow_version_labels_for_unavailable_models",
+                )
+        return labels
+
+    def find(self, spec: Spec) -> Entry:
+        """The version a request means; Refusal in the stock server's words when there is none."""
         model = self.models.get(spec.name)
-        number = self._number(model, spec)
-        ready = [e for e in model.entries.values() if e.state == State.AVAILABLE] if model else []
-        chosen = [e for e in ready if number in (None, e.number)]
-        if not chosen:
+        number = spec.version if spec.label is None else self._labelled(spec)
+        found = None
+        if model is not None:
+            found = model.latest if number is None else model.ready.get(number)
+        if found is None:
             raise refusals.no_servable(spec.name, number)
-        latest = max(chosen, key=lambda entry: entry.number)
-        assert latest.servable is not None
-        return latest, latest.servable
+        return found
 
-    def _number(self, model: Served | None, spec: Any) -> int | None:
-        kind = spec.WhichOneof("version_choice")
-        if kind == "version":
-            return int(spec.version.value)
-        if kind == "version_label":
-            if model is None or spec.version_label not in model.labels:
-                raise refusals.invalid(f"Unrecognized servable version label: {spec.version_label}")
-            return model.labels[spec.version_label]
-        return None
+    @contextmanager
+    def using(self, spec: Spec) -> Iterator[tuple[int, Loaded]]:
+        """The version a request means, by number, and what answers for it; it stays loaded within the block.
 
-    def states(self, spec: Any) -> list[Entry]:
+        Raises:
+            Refusal: there is no such version.
+        """
+        while True:
+            entry = self.find(spec)
+            loaded = entry.loaded
+            if loaded is None:
+                continue  # it goes at this moment; another may have come
+            with loaded as usable:
+                if usable:
+                    yield entry.number, loaded
+                    return
+
+    def _labelled(self, spec: Spec) -> int:
+        try:
+            return self._labels[spec.name][spec.label or ""]
+        except KeyError:
+            raise refusals.invalid(f"Unrecognized servable version label: {spec.label}") from None
+
+    def states(self, name: str, number: int | None) -> list[Entry]:
         """The versions GetModelStatus tells of, latest first."""
-        model = self.models.get(spec.name)
-        if model is None:
-            raise refusals.not_found(f"Could not find any versions of model {spec.name}")
-        if spec.WhichOneof("version_choice") == "version":
-            number = spec.version.value
-            if number not in model.entries:
-                raise refusals.not_found(f"Could not find version {number} of model {spec.name}")
-            return [model.entries[number]]
-        return sorted(model.entries.values(), key=lambda entry: -entry.number)
+        model = self.models.get(name)
+        if model is None or not model.entries:
+            raise refusals.not_found(f"Could not find any versions of model {name}")
+        if number is None:
+            return sorted(model.entries.values(), key=lambda entry: -entry.number)
+        if number not in model.entries:
+            raise refusals.not_found(f"Could not find version {number} of model {name}")
+        return [model.entries[number]]
 
-    def close(self) -> None:
-        """Unload everything."""
+    def close(self, timeout_s: float) -> bool:
+        """Unload everything; False when that takes longer."""
         for model in self.models.values():
-            for entry in model.entries.values():
-                if entry.servable:
-                    entry.servable.close()
+            model.want({})
+        return all([model.wait_idle(timeout_s) for model in self.models.values()])
 
 
-def _load(entry: Entry, loader: Callable[[Path], Servable]) -> None:
-    entry.state = State.LOADING
-    try:
-        entry.servable = loader(entry.folder)
-        entry.state = State.AVAILABLE
-    except Exception as error:  # a broken version must not take the others down, whatever is wrong with it
-        entry.error_code = error.error_code if isinstance(error, tf.errors.OpError) else _UNKNOWN
-        entry.error_message = error.message if isinstance(error, tf.errors.OpError) else str(error)
-        entry.state = State.END
+def _unavailable(models: Sequence[Model], loads: str) -> Refusal:
+    """What the stock server says of models without a version that could be loaded."""
+    told = "".join(
+        "{"
+        + "".join(f"{{name: {model.name} version: {each.number}}} due to error: {_cause(each)}" for each in failures)
+        + "}, "
+        for model in models
+        for failures in [model.failures[-1:]]
+    )
+    text = f"{len(models)} {loads}(s) did not become available: {{{told}}}"
+    return Refusal(grpc.StatusCode.UNKNOWN, text, "build the version again")
 
 
-def from_config_file(path: Path) -> Catalog:
-    """Read a model config; ServeError says what is wrong with it or with the folders it names."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-    except OSError as error:
-        raise ServeError(f"cannot read the model config {path}: {error.strerror}") from error
-    except text_format.ParseError as error:
-        raise ServeError(f"{path} is no model config: {error}") from error
-    return Catalog([_served(model) for model in config.model_config_list.config])
-
-
-def of_one_model(name: str, folder: Path) -> Catalog:
-    """The latest version of one model, as the stock server serves without a config."""
-    model = model_server_config_pb2.ModelConfig(name=name, base_path=str(folder), model_platform="tensorflow")
-    return Catalog([_served(model)])
-
-
-def _served(model: Any) -> Served:
-    base = Path(model.base_path)
-    if not base.is_absolute():
-        raise ServeError(f"Expected model {model.name} to have an absolute path or URI; got base_path()={base}")
-    found = base_path.scan(base.parent, base.name)
-    entries = {number: Entry(number, found[number].path) for number in _wanted(model, found)}
-    return Served(model.name, dict(model.version_labels), entries)
-
-
-def _wanted(model: Any, found: dict[int, base_path.Version]) -> Iterator[int]:
-    """The versions the policy asks for; without one, the largest."""
-    policy = model.model_version_policy
-    kind = policy.WhichOneof("policy_choice")
-    wanted = list(found)[-max(1, policy.latest.num_versions) :]
-    if kind == "all":
-        wanted = list(found)
-    elif kind == "specific":
-        wanted = list(policy.specific.versions)
-    missing = [number for number in wanted if number not in found]
-    if missing or not wanted:
-        # here the stock server would wait for ever
-        what = f"version {missing[0]}" if missing else "no version at all"
-        there = ", ".join(map(str, found)) or "nothing"
-        raise ServeError(f"{model.name}: the config wants {what}, but {model.base_path} holds {there}")
-    return iter(wanted)
+def _cause(entry: Entry) -> str:
+    assert entry.refusal is not None
+    return f"{entry.refusal.code.name}: {entry.refusal.text}"

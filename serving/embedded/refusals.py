@@ -9,26 +9,58 @@ import grpc
 
 # how TensorFlow's C++ spells the types that Python calls otherwise
 _SPELLING = {"float32": "float", "float64": "double", "float16": "half"}
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
+INTERNAL = grpc.StatusCode.INTERNAL
+_NO_SUCH_OP = "Op type not registered"
 
 
 class Refusal(Exception):
     """An answer other than OK."""
 
-    def __init__(self, code: grpc.StatusCode, text: str) -> None:
-        """Keep the gRPC code and the text."""
+    def __init__(self, code: grpc.StatusCode, text: str, remedy: str = "") -> None:
+        """Keep the gRPC code, the stock server's text, and what to do, which only this server's own user reads."""
         super().__init__(text)
         self.code = code
         self.text = text
+        self.remedy = remedy
+
+    @property
+    def sentence(self) -> str:
+        """Code, text and remedy on one line."""
+        told = f"{self.code.name}: {' '.join(self.text.split())}"
+        return f"{told}; {self.remedy}" if self.remedy else told
 
 
-def invalid(text: str) -> Refusal:
+def of(error: Exception) -> Refusal:
+    """What TensorFlow or anything below it raised, with TensorFlow's own code where there is one."""
+    if isinstance(error, Refusal):
+        return error
+    code = getattr(error, "error_code", None)
+    return Refusal(_CODES.get(code, grpc.StatusCode.UNKNOWN), str(getattr(error, "message", error)))
+
+
+def of_loading(error: Exception) -> Refusal:
+    """The same for a version that could not be loaded; TensorFlow's Python loader raises some of it without a code."""
+    if isinstance(error, MemoryError):
+        return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "out of memory while loading")
+    text = str(error.args[0]) if isinstance(error, (KeyError, ValueError)) and error.args else str(error)
+    return not_found(text) if _NO_SUCH_OP in text else of(error)
+
+
+def invalid(text: str, remedy: str = "") -> Refusal:
     """INVALID_ARGUMENT."""
-    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, text)
+    return Refusal(grpc.StatusCode.INVALID_ARGUMENT, text, remedy)
 
 
-def not_found(text: str) -> Refusal:
+def not_found(text: str, remedy: str = "") -> Refusal:
     """NOT_FOUND."""
-    return Refusal(grpc.StatusCode.NOT_FOUND, text)
+    return Refusal(grpc.StatusCode.NOT_FOUND, text, remedy)
+
+
+def precondition(text: str, remedy: str = "") -> Refusal:
+    """FAILED_PRECONDITION."""
+    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, text, remedy)
 
 
 def no_servable(name: str, version: int | None) -> Refusal:
@@ -39,7 +71,7 @@ def no_servable(name: str, version: int | None) -> Refusal:
 
 def no_signature(name: str) -> Refusal:
     """The model has no such signature."""
-    return Refusal(grpc.StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+    return precondition(f'Serving signature key "{name}" not found.')
 
 
 def wrong_inputs(sent: Collection[str], wanted: Collection[str]) -> Refusal:

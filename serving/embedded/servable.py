@@ -2,98 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
-from clients.wire import tensors
-from serving.embedded import refusals
+from serving.embedded import graph_file, refusals
+from serving.embedded.signature import Signature
 
-Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+Run = Callable[..., Sequence["np.ndarray[Any, Any]"]]
 
-_TAGS = ["serve"]
 _INIT_OP = "__saved_model_init_op"
+_QUICK_S = 1e-3
+_IN_CALLERS_THREAD = -1
 
 
 class Servable:
     """A version as the stock server holds it: the graph in a session, fed and fetched by tensor name.
 
+    Use it in a ``with`` block; ``close`` waits until nobody does.
+
     Attributes:
-        signatures: TensorFlow's SignatureDef by signature name.
+        signatures: by name.
+        signature_protos: TensorFlow's SignatureDefs by name, with the one that initializes.
     """
 
-    def __init__(self, folder: Path, session_config: Any) -> None:
-        """Load the SavedModel; whatever TensorFlow or the file system raises passes through."""
-        graph = tf.Graph()
-        self._session = tf.compat.v1.Session(graph=graph, config=session_config)
-        with graph.as_default():
-            meta = tf.compat.v1.saved_model.load(self._session, _TAGS, str(folder))
-        self.signatures: dict[str, Any] = {k: v for k, v in meta.signature_def.items() if k != _INIT_OP}
-        self._calls: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
-
-    def predict(self, signature_name: str, inputs: Mapping[str, Any], wanted: Sequence[str]) -> Arrays:
-        """Answer TensorProtos by arrays; ``wanted`` names the outputs, all when it is empty.
+    def __init__(self, folder: Path, session_config: Any, tags: Sequence[str] = ("serve",)) -> None:
+        """Load the SavedModel.
 
         Raises:
-            Refusal: the request does not fit the signature.
-            tf.errors.OpError: the graph itself refused.
+            Refusal: in the stock server's words where its loader has some for it.
         """
-        if signature_name not in self.signatures:
-            raise refusals.no_signature(signature_name)
-        signature = self.signatures[signature_name]
-        feeds = _feeds(signature, inputs)
-        names = _outputs(signature, wanted)
-        return dict(zip(names, self._call(signature_name, names)(*feeds)))
+        graph_file.require(folder, tags)
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph, config=session_config)
+        try:
+            with graph.as_default():
+                meta = tf.compat.v1.saved_model.load(self._session, list(tags), str(folder))
+        except BaseException:
+            self._session.close()
+            raise
+        self.signature_protos = dict(meta.signature_def)
+        self.signatures = {k: Signature(k, v) for k, v in self.signature_protos.items() if k != _INIT_OP}
+        self._calls: dict[tuple[str, tuple[str, ...]], _Call] = {}
+        self._users = 0
+        self._closing = False
+        self._free = threading.Condition(threading.Lock())
 
-    def _call(self, signature_name: str, outputs: tuple[str, ...]) -> Callable[..., Any]:
-        """The session's prepared call for these outputs; prepared once, as preparing costs more than calling."""
-        key = (signature_name, outputs)
-        if key not in self._calls:
-            signature = self.signatures[signature_name]
-            options = CallableOptions(
-                feed=[signature.inputs[alias].name for alias in sorted(signature.inputs)],
-                fetch=[signature.outputs[alias].name for alias in outputs],
-            )
-            # the public make_callable checks shapes in Python first: slower, and not with the stock server's words
-            self._calls[key] = self._session._make_callable_from_options(options)
-        return self._calls[key]
+    def signature(self, name: str) -> Signature:
+        """A signature by name; Refusal when the model has none such."""
+        try:
+            return self.signatures[name]
+        except KeyError:
+            raise refusals.no_signature(name) from None
+
+    def run(
+        self, signature: Signature, outputs: tuple[str, ...], feeds: Sequence[np.ndarray[Any, Any]]
+    ) -> Sequence[np.ndarray[Any, Any]]:
+        """Feed the inputs in their order and fetch the outputs in theirs."""
+        key = (signature.name, outputs)
+        call = self._calls.get(key)
+        if call is None:
+            # two callers who come first at once prepare the same twice, and one of the two is kept
+            call = self._calls[key] = _Call(self._session, signature.fed(), signature.fetched(outputs))
+        return call(feeds)
+
+    def __enter__(self) -> bool:
+        """Begin to use it; False when it is about to go, and must not be used."""
+        with self._free:
+            self._users += 1
+            return not self._closing
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop using it."""
+        with self._free:
+            self._users -= 1
+            if self._closing and not self._users:
+                self._free.notify_all()
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Wait for those who use it, then give the memory back."""
+        with self._free:
+            self._closing = True
+            self._free.wait_for(lambda: not self._users)
+        self._calls.clear()
         self._session.close()
 
 
-def _feeds(signature: Any, inputs: Mapping[str, Any]) -> list[np.ndarray[Any, Any]]:
-    """The inputs as arrays in the order of their names, checked in the order the stock server checks them."""
-    if len(inputs) != len(signature.inputs):
-        raise refusals.wrong_inputs(inputs, signature.inputs)
-    for alias, info in sorted(signature.inputs.items()):
-        if alias not in inputs:
-            raise refusals.missing_input(alias, info.name, inputs)
-    return [
-        _array(alias, inputs[alias], place, signature.inputs[alias].dtype)
-        for place, alias in enumerate(sorted(signature.inputs))
-    ]
+class _Call:
+    """The session's prepared call of some tensors.
 
+    What takes less than handing it to TensorFlow's threads would is run in the caller's own thread.
+    """
 
-def _array(alias: str, proto: Any, place: int, dtype: int) -> np.ndarray[Any, Any]:
-    try:
-        array = tensors.decode(proto)
-    except ValueError:
-        raise refusals.invalid(f"tensor parsing error: {alias}") from None
-    if proto.dtype != dtype:
-        raise refusals.wrong_type(place, tf.as_dtype(dtype), tf.as_dtype(proto.dtype))
-    return array
+    def __init__(self, session: Any, fed: Sequence[str], fetched: Sequence[str]) -> None:
+        pooled = CallableOptions(feed=fed, fetch=fetched)
+        own = CallableOptions(feed=fed, fetch=fetched)
+        own.run_options.inter_op_thread_pool = _IN_CALLERS_THREAD
+        # the public make_callable checks shapes in Python first: slower, and not with the stock server's words
+        self._pooled: Run = session._make_callable_from_options(pooled)
+        self._own: Run = session._make_callable_from_options(own)
+        self._fastest_s = float("inf")
 
-
-def _outputs(signature: Any, wanted: Sequence[str]) -> tuple[str, ...]:
-    for place, alias in enumerate(wanted):
-        if alias not in signature.outputs:
-            raise refusals.unknown_output(alias, signature.outputs)
-        if alias in wanted[:place]:
-            raise refusals.invalid(f"duplicate output tensor alias: {alias}")
-    return tuple(wanted) or tuple(sorted(signature.outputs))
+    def __call__(self, feeds: Sequence[np.ndarray[Any, Any]]) -> Sequence[np.ndarray[Any, Any]]:
+        if self._fastest_s < _QUICK_S:
+            return self._own(*feeds)
+        start = time.perf_counter()
+        answer = self._pooled(*feeds)
+        self._fastest_s = min(self._fastest_s, time.perf_counter() - start)
+        return answer

@@ -1,132 +1,176 @@
-"""The gRPC services of TensorFlow Serving over a catalog of loaded models."""
+"""The gRPC services of TensorFlow Serving over a catalog of models."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Optional
 
-import grpc
-import tensorflow as tf
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_service_pb2_grpc,
-    predict_pb2,
-    prediction_service_pb2_grpc,
+    inference_pb2,
+    model_management_pb2,
+    regression_pb2,
 )
 
-from clients.wire import tensors
-from model_config.errors import ServeError
-from serving.embedded import refusals
+from serving.embedded import examples, model_spec, predict_request, predict_response, refusals
 from serving.embedded.catalog import Catalog
+from serving.embedded.metrics import Metrics
+from serving.embedded.model_spec import DEFAULT_SIGNATURE, Spec
 
-Answer = TypeVar("Answer")
-
-_DEFAULT_SIGNATURE = "serving_default"
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
-_OPTIONS = (
-    # without this a second server on the same port would silently share it
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-)
+Timeout = Optional[float]
+# a request's bytes and the seconds its caller waits; gives the answer's bytes
+Method = Callable[[bytes, Timeout], bytes]
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc]
-    """Predict and GetModelMetadata."""
+class PredictionService:
+    """What is asked of models."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, metrics: Metrics) -> None:
         """Answer from the catalog's models."""
         self._catalog = catalog
+        self._metrics = metrics
 
-    def Predict(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Run a signature of a version on the request's tensors."""
-        return _answered(context, lambda: self._predict(request))
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """By name."""
+        return MappingProxyType(
+            {
+                "Predict": self._predict,
+                "Classify": self._classify,
+                "Regress": self._regress,
+                "MultiInference": self._multi_inference,
+                "GetModelMetadata": self._metadata,
+            }
+        )
 
-    def GetModelMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Tell the signatures of a version."""
-        return _answered(context, lambda: self._metadata(request))
+    def _predict(self, raw: bytes, timeout_s: Timeout) -> bytes:
+        start = time.perf_counter()
+        spec, inputs, wanted = predict_request.read(raw)
 
-    def _predict(self, request: Any) -> Any:
-        _require_spec(request)
-        entry, servable = self._catalog.find(request.model_spec)
-        signature = request.model_spec.signature_name or _DEFAULT_SIGNATURE
-        outputs = servable.predict(signature, request.inputs, request.output_filter)
-        response = predict_pb2.PredictResponse()
-        _set_spec(response, request.model_spec.name, entry.number)
-        response.model_spec.signature_name = signature
-        for name, array in outputs.items():
-            tensors.encode(array, response.outputs[name], typed=True)
-        return response
+        def answer() -> bytes:
+            with self._catalog.using(spec) as (number, loaded):
+                outputs = loaded.predict(loaded.signature(spec.signature), inputs, wanted, timeout_s)
+                return predict_response.write(outputs, spec.name, number, spec.signature)
 
-    def _metadata(self, request: Any) -> Any:
-        _require_spec(request)
-        if not request.metadata_field:
-            raise refusals.invalid("GetModelMetadataRequest must specify at least one metadata_field")
-        for name in request.metadata_field:
-            if name != "signature_def":
-                raise refusals.invalid(f"Metadata field {name} is not supported")
-        entry, servable = self._catalog.find(request.model_spec)
-        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
-        response = get_model_metadata_pb2.GetModelMetadataResponse()
-        _set_spec(response, request.model_spec.name, entry.number)
-        response.metadata["signature_def"].Pack(signatures)
-        return response
+        return self._counted(spec.name, "Predict", start, answer)
+
+    def _classify(self, raw: bytes, timeout_s: Timeout) -> bytes:
+        request = classification_pb2.ClassificationRequest.FromString(raw)
+        return self._examples(request, classification_pb2.ClassificationResponse(), "Classify", timeout_s)
+
+    def _regress(self, raw: bytes, timeout_s: Timeout) -> bytes:
+        request = regression_pb2.RegressionRequest.FromString(raw)
+        return self._examples(request, regression_pb2.RegressionResponse(), "Regress", timeout_s)
+
+    def _examples(self, request: Any, response: Any, api: str, timeout_s: Timeout) -> bytes:
+        start = time.perf_counter()
+        spec = _spec(request)
+        ask = examples.classify if api == "Classify" else examples.regress
+
+        def answer() -> bytes:
+            with self._catalog.using(spec) as (number, loaded):
+                response.result.CopyFrom(ask(loaded, spec.signature, request.input, timeout_s))
+                _say_who(response.model_spec, spec, number)
+            return bytes(response.SerializeToString())
+
+        return self._counted(spec.name, api, start, answer)
+
+    def _multi_inference(self, raw: bytes, timeout_s: Timeout) -> bytes:
+        start = time.perf_counter()
+        request = inference_pb2.MultiInferenceRequest.FromString(raw)
+        first = request.tasks[0].model_spec if request.tasks else inference_pb2.InferenceTask().model_spec
+        spec = model_spec.of(first, present=True)
+
+        def answer() -> bytes:
+            with self._catalog.using(spec) as (number, loaded):
+                response = examples.multi_inference(loaded, spec.name, number, request, timeout_s)
+            return bytes(response.SerializeToString())
+
+        return self._counted(spec.name, "MultiInference", start, answer)
+
+    def _metadata(self, raw: bytes, _: Timeout) -> bytes:
+        request = get_model_metadata_pb2.GetModelMetadataRequest.FromString(raw)
+        return bytes(metadata(self._catalog, request).SerializeToString())
+
+    def _counted(self, model: str, api: str, start: float, answer: Callable[[], bytes]) -> bytes:
+        status = "OK"
+        try:
+            return answer()
+        except Exception as error:
+            status = refusals.of(error).code.name
+            raise
+        finally:
+            self._metrics.request(model, api, "GRPC", status, time.perf_counter() - start)
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc]
-    """GetModelStatus."""
+class ModelService:
+    """How models are, and which of them are served."""
 
     def __init__(self, catalog: Catalog) -> None:
-        """Tell of the catalog's models."""
+        """Tell of the catalog's models, and change them."""
         self._catalog = catalog
 
-    def GetModelStatus(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Tell the state of every version of a model."""
-        return _answered(context, lambda: self._status(request))
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """By name."""
+        return MappingProxyType({"GetModelStatus": self._status, "HandleReloadConfigRequest": self._reload})
 
-    def _status(self, request: Any) -> Any:
-        _require_spec(request)
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for entry in self._catalog.states(request.model_spec):
-            status = response.model_version_status.add(version=entry.number, state=entry.state)
-            status.status.error_code = entry.error_code
-            status.status.error_message = entry.error_message
-        return response
+    def _status(self, raw: bytes, _: Timeout) -> bytes:
+        request = get_model_status_pb2.GetModelStatusRequest.FromString(raw)
+        return bytes(status(self._catalog, request).SerializeToString())
 
-
-def start(catalog: Catalog, address: str, threads: int) -> grpc.Server:
-    """Open the port and answer; ServeError when the port is taken."""
-    server = grpc.server(ThreadPoolExecutor(threads), options=_OPTIONS)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(catalog), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(catalog), server)
-    try:
-        server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ServeError(
-            f"cannot listen on {address}: the port is in use, or the address is not this machine's"
-        ) from error
-    server.start()
-    return server
+    def _reload(self, raw: bytes, _: Timeout) -> bytes:
+        config = model_management_pb2.ReloadConfigRequest.FromString(raw).config
+        if config.WhichOneof("config") != "model_config_list":
+            raise refusals.invalid(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        self._catalog.apply(config)
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.SetInParent()
+        return bytes(response.SerializeToString())
 
 
-def _answered(context: grpc.ServicerContext, answer: Callable[[], Answer]) -> Answer:
-    """Turn refusals and TensorFlow's errors into gRPC's; anything else is a defect and ends as UNKNOWN."""
-    try:
-        return answer()
-    except refusals.Refusal as refusal:
-        context.abort(refusal.code, refusal.text)
-    except tf.errors.OpError as error:
-        context.abort(_CODES[error.error_code], error.message)
-    raise AssertionError("abort raises")
+def metadata(catalog: Catalog, request: Any) -> Any:
+    """The signatures of a version, as a GetModelMetadataResponse."""
+    spec = _spec(request)
+    if not request.metadata_field:
+        raise refusals.invalid("GetModelMetadataRequest must specify at least one metadata_field")
+    for name in request.metadata_field:
+        if name != "signature_def":
+            raise refusals.invalid(f"Metadata field {name} is not supported")
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    with catalog.using(spec) as (number, loaded):
+        protos = loaded.signature_protos
+    response.model_spec.name, response.model_spec.version.value = spec.name, number
+    response.metadata["signature_def"].Pack(get_model_metadata_pb2.SignatureDefMap(signature_def=protos))
+    return response
 
 
-def _require_spec(request: Any) -> None:
+def status(catalog: Catalog, request: Any) -> Any:
+    """The state of a model's versions, as a GetModelStatusResponse."""
+    spec = request.model_spec
     if not request.HasField("model_spec"):
         raise refusals.invalid("Missing ModelSpec")
+    number = spec.version.value if spec.WhichOneof("version_choice") == "version" else None
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for entry in catalog.states(spec.name, number):
+        told = response.model_version_status.add(version=entry.number, state=entry.state)
+        told.status.SetInParent()
+        if entry.is_final and entry.refusal is not None:
+            told.status.error_code = entry.refusal.code.value[0]
+            told.status.error_message = entry.refusal.text
+    return response
 
 
-def _set_spec(response: Any, name: str, version: int) -> None:
-    response.model_spec.name = name
-    response.model_spec.version.value = version
+def _spec(request: Any) -> Spec:
+    return model_spec.of(request.model_spec, request.HasField("model_spec"))
+
+
+def _say_who(into: Any, spec: Spec, number: int) -> None:
+    into.name, into.version.value, into.signature_name = spec.name, number, spec.signature or DEFAULT_SIGNATURE
