@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+from dataclasses import replace
 
 import click
 import numpy as np
@@ -20,7 +21,7 @@ from clients.loadgen.schedule import arrivals
 from clients.wire import serving_pb2 as wire
 from clients.wire import tensors
 from model_config.errors import SuiteError
-from model_config.manifest import Signature, Tensor
+from model_config.signatures import Signature, Tensor
 
 
 def first(number, *arguments, **kwargs):
@@ -144,7 +145,7 @@ def test_random_inputs_fit_the_signature():
     ],
 )
 def test_what_cannot_be_made_up_says_what_to_give(tensor, word):
-    signature = SIGNATURE.model_copy(update={"inputs": {"x": tensor}})
+    signature = replace(SIGNATURE, inputs={"x": tensor})
     with pytest.raises(SuiteError, match=f"input x .*{word}"):
         next(payload.random_inputs(signature, 1, (), 0))
 

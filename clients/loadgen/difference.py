@@ -81,7 +81,7 @@ def _latency(slow: Numbers, fast: Numbers, percent: float) -> Found | None:
     """A latency half as long is twice as fast."""
     if min(len(slow), len(fast)) < needed(percent):
         return None
-    drawn = [bootstrap.percentiles(each, percent, seed) for each, seed in zip((slow, fast), _SEEDS)]
+    drawn = [bootstrap.percentiles(each, [percent], seed)[0] for each, seed in zip((slow, fast), _SEEDS)]
     return _judged(percentile(slow, percent) / percentile(fast, percent), bootstrap.ratio(*drawn))
 
 

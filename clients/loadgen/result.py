@@ -38,7 +38,7 @@ def row(point: Point, measured: Measured, rules: Rules) -> Row:
         **_throughput(point, measured),
         **_latencies(latencies_ns(measured.good)),
         "errors": _errors(measured),
-        "outages": [vars(each) for each in outages(measured.samples, measured.start_ns, measured.end_ns)],
+        "outages": _outages(measured),
         "ended": measured.ended,
         "warm_up": _warm_up(measured.warm_up),
         "client": _client(measured),
@@ -61,10 +61,12 @@ def _throughput(point: Point, measured: Measured) -> Row:
 def _latencies(latencies: Samples) -> Row:
     """Each percentile that so many requests can show, None where they are too few."""
     found: Row = {}
+    shown = [percent for percent in PERCENTS if len(latencies) >= needed(percent)]
+    drawn = dict(zip(shown, bootstrap.percentiles(latencies, shown) if shown else ()))
     for percent in PERCENTS:
-        enough, key = len(latencies) >= needed(percent), f"p{percent:g}_ms"
-        found[key] = _short(percentile(latencies, percent) / 1e6) if enough else None
-        found[f"{key}_interval"] = _edges(bootstrap.percentiles(latencies, percent) / 1e6) if enough else None
+        key = f"p{percent:g}_ms"
+        found[key] = _short(percentile(latencies, percent) / 1e6) if percent in drawn else None
+        found[f"{key}_interval"] = _edges(drawn[percent] / 1e6) if percent in drawn else None
     found["mean_ms"] = _short(float(latencies.mean()) / 1e6) if len(latencies) else None
     found["max_ms"] = _short(float(latencies.max()) / 1e6) if len(latencies) else None
     return found
@@ -80,6 +82,11 @@ def _errors(measured: Measured) -> Row:
     texts = {name: text for report in measured.reports for name, text in report.texts.items()}
     names = {Code(int(number)).name: int(count) for number, count in zip(numbers, counts) if number != Code.OK}
     return {name: {"requests": count, "text": texts.get(name, "")} for name, count in names.items()}
+
+
+def _outages(measured: Measured) -> list[Row]:
+    found = outages(measured.samples, measured.start_ns, measured.end_ns)
+    return [{"at_s": round(o.at_s, 3), "away_s": round(o.away_s, 3), "came_back": o.came_back} for o in found]
 
 
 def _warm_up(samples: Samples) -> Row:
