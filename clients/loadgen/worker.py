@@ -51,7 +51,8 @@ class Worker:
                 self._finish()
 
     def _wait_ns(self) -> int:
-        due = self._callers.next_due if self._callers and not self._stopped else self._next_tend
+        callers = self._callers if not self._stopped else None
+        due = callers.next_due - callers.lead_ns if callers else self._next_tend
         return max(0, min(due, self._next_tend) - time.monotonic_ns())
 
     def _turn(self, wait_ns: int) -> None:
