@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clients.loadgen.command import bench
 from clients.options import connection
 from clients.predict import predict
 from model_config import options
@@ -39,6 +40,7 @@ def main() -> None:
 
 
 main.add_command(predict)
+main.add_command(bench)
 
 
 @main.command()
@@ -58,45 +60,6 @@ _requests = click.option("--requests", default=1000, show_default=True, help="Re
 _warm_up = click.option("--warm-up", default=50, show_default=True, help="Requests before them that do not count.")
 _batch = click.option("--batch", default=1, show_default=True, help="Pictures a request.")
 _concurrency = click.option("--concurrency", default=1, show_default=True, help="Requests in flight.")
-
-
-@main.command()
-@options.server
-@options.model
-@options.versions
-@click.option(
-    "--image", "images", type=click.Path(path_type=Path), multiple=True, required=True, help="What is asked about."
-)
-@_requests
-@_warm_up
-@_batch
-@_concurrency
-@options.as_json
-def bench(
-    server: str,
-    model: str,
-    versions: tuple[int, ...],
-    images: tuple[Path, ...],
-    requests: int,
-    warm_up: int,
-    batch: int,
-    concurrency: int,
-    as_json: bool,
-) -> None:
-    """Measure latency and throughput of versions, closed loop, under the same load."""
-    from clients import bench
-    from clients.client import Client
-    from clients.report import table
-    from evaluation import pictures
-
-    plan = bench.Load(requests, warm_up, batch, concurrency)
-    payload = [pictures.read(path) for path in images]
-    with Client(server) as client, progress() as bars:
-        detectors = _detectors(client, model, versions, {})
-        done = _bars(bars, "measuring", versions, requests)
-        runs = bench.measure(detectors, payload, plan, done)
-    rows = [{"version": number, **bench.row(run)} for number, run in runs.items()]
-    print_json({"model": model, "rows": rows}) if as_json else table.show_speed(model, rows)
 
 
 @main.command()
@@ -130,8 +93,9 @@ def compare(
 
     The first version named is what the others are held against.
     """
-    from clients import bench, compare
+    from clients import compare
     from clients.client import Client
+    from clients.loadgen.plan import Point, Rules
     from clients.report import table, write
     from evaluation import datasets, labels
     from model_config import models
@@ -139,12 +103,14 @@ def compare(
     known = models.load(file).get(model)
     dataset = datasets.load(_data(data, known))
     task = known.task if known else models.Task()
-    plan = bench.Load(requests, warm_up, batch, concurrency)
+    load, rules = Point(None, batch, concurrency), Rules(warm_up, requests=requests)
     with Client(server) as client, progress() as bars:
         detectors = _detectors(client, model, versions, labels.load(task.labels))
         asked = _bars(bars, "asking", versions, len(dataset.pictures))
         measured = _bars(bars, "measuring", versions, requests)
-        found = compare.compare(detectors, dataset, task.metric, plan, repository, compare.Progress(asked, measured))
+        found = compare.compare(
+            detectors, dataset, task.metric, load, rules, repository, compare.Progress(asked, measured)
+        )
     summary, page = write.write(found, output or Path("results") / model, _command())
     print_json(list(found.rows)) if as_json else table.show(model, found.rows)
     stderr().print(f"written: {summary}\nopen:    {page.resolve().as_uri()}")
