@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clients.loadgen.command import bench
 from clients.options import connection
 from clients.predict import predict
 from model_config import options
@@ -18,14 +19,14 @@ from model_config.console import Commands, print_json, progress, stderr
 from model_config.errors import SuiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rich.progress import Progress
 
     from clients.ask import Detector
     from clients.client import Client
     from clients.connection import Connection
-    from model_config.models import Model
+    from model_config.models import Model, Task
 
 
 # what goes wrong is told in a sentence of ours; these libraries would write lines of their own before it
@@ -39,6 +40,7 @@ def main() -> None:
 
 
 main.add_command(predict)
+main.add_command(bench)
 
 
 @main.command()
@@ -61,46 +63,7 @@ _concurrency = click.option("--concurrency", default=1, show_default=True, help=
 
 
 @main.command()
-@options.server
-@options.model
-@options.versions
-@click.option(
-    "--image", "images", type=click.Path(path_type=Path), multiple=True, required=True, help="What is asked about."
-)
-@_requests
-@_warm_up
-@_batch
-@_concurrency
-@options.as_json
-def bench(
-    server: str,
-    model: str,
-    versions: tuple[int, ...],
-    images: tuple[Path, ...],
-    requests: int,
-    warm_up: int,
-    batch: int,
-    concurrency: int,
-    as_json: bool,
-) -> None:
-    """Measure latency and throughput of versions, closed loop, under the same load."""
-    from clients import bench
-    from clients.client import Client
-    from clients.report import table
-    from evaluation import pictures
-
-    plan = bench.Load(requests, warm_up, batch, concurrency)
-    payload = [pictures.read(path) for path in images]
-    with Client(server) as client, progress() as bars:
-        detectors = _detectors(client, model, versions, {})
-        done = _bars(bars, "measuring", versions, requests)
-        runs = bench.measure(detectors, payload, plan, done)
-    rows = [{"version": number, **bench.row(run)} for number, run in runs.items()]
-    print_json({"model": model, "rows": rows}) if as_json else table.show_speed(model, rows)
-
-
-@main.command()
-@options.server
+@connection
 @options.model
 @options.versions
 @click.option("--data", type=click.Path(path_type=Path), help="A folder with COCO's instances.json and images/.")
@@ -113,7 +76,7 @@ def bench(
 @options.models_file
 @options.as_json
 def compare(
-    server: str,
+    connection: Connection,
     model: str,
     versions: tuple[int, ...],
     data: Path | None,
@@ -130,21 +93,24 @@ def compare(
 
     The first version named is what the others are held against.
     """
-    from clients import bench, compare
+    from clients import compare
     from clients.client import Client
+    from clients.loadgen.plan import Point, Rules
     from clients.report import table, write
-    from evaluation import datasets, labels
+    from evaluation import datasets
     from model_config import models
 
     known = models.load(file).get(model)
     dataset = datasets.load(_data(data, known))
     task = known.task if known else models.Task()
-    plan = bench.Load(requests, warm_up, batch, concurrency)
-    with Client(server) as client, progress() as bars:
-        detectors = _detectors(client, model, versions, labels.load(task.labels))
+    load, rules = Point(None, batch, concurrency), Rules(warm_up, requests=requests)
+    with Client(connection) as client, progress() as bars:
+        detectors = _detectors(client, model, versions, task)
         asked = _bars(bars, "asking", versions, len(dataset.pictures))
         measured = _bars(bars, "measuring", versions, requests)
-        found = compare.compare(detectors, dataset, task.metric, plan, repository, compare.Progress(asked, measured))
+        found = compare.compare(
+            detectors, dataset, task.metric, load, rules, repository, compare.Progress(asked, measured)
+        )
     summary, page = write.write(found, output or Path("results") / model, _command())
     print_json(list(found.rows)) if as_json else table.show(model, found.rows)
     stderr().print(f"written: {summary}\nopen:    {page.resolve().as_uri()}")
@@ -157,10 +123,10 @@ def _data(given: Path | None, known: Model | None) -> Path:
     return folder
 
 
-def _detectors(client: Client, model: str, versions: tuple[int, ...], names: Mapping[int, str]) -> dict[int, Detector]:
+def _detectors(client: Client, model: str, versions: tuple[int, ...], task: Task) -> dict[int, Detector]:
     from clients.ask import Detector
 
-    return {number: Detector.connect(client, model, number, names) for number in versions}
+    return {number: Detector.connect(client, model, number, task=task) for number in versions}
 
 
 def _bars(bars: Progress, verb: str, versions: tuple[int, ...], total: int) -> Callable[[int, int], None]:

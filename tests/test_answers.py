@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ import speaking
 from clients import Client, Connection, Retry, errors, translation
 from clients.client import predict_request
 from clients.errors import ClientError
+from clients.operations import Operations
 from clients.wire import serving_pb2 as wire
 from model_config.errors import SuiteError
 from serving.conformance import models, running, settings, target
@@ -26,24 +27,32 @@ X = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
 A, B = np.array([3, 4], np.int32), np.array([1, 2], np.int32)
 
 
-@contextmanager
-def served(folder, setting):
-    """An embedded server in a setting of the conformance suite."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The models of the conformance suite."""
+    folder = tmp_path_factory.mktemp("made")
     models.make(folder)
+    return folder
+
+
+@contextmanager
+def served(made, folder, setting):
+    """An embedded server in a setting of the conformance suite."""
+    shutil.copytree(made, folder, dirs_exist_ok=True)
     flags = settings.SETTINGS[setting](folder)
     with target.started(running.EMBEDDED, flags, folder, folder / "server.log") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("plain"), "plain") as found:
+def plain(made, tmp_path_factory):
+    with served(made, tmp_path_factory.mktemp("plain"), "plain") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def batching(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("batching"), "batching") as found:
+def batching(made, tmp_path_factory):
+    with served(made, tmp_path_factory.mktemp("batching"), "batching") as found:
         yield found
 
 
@@ -232,20 +241,12 @@ def test_a_signature_is_fetched_once_and_again_when_the_version_changed():
 
 
 def test_all_calls_of_a_question_share_its_deadline():
-    left = []
+    steps = Operations("server", timeout_s=30).predict("m", {"x": np.ones((1, 1), np.float32)})
+    learning = next(steps)
+    asking = steps.send(metadata(1, 1))
 
-    def answer(request, context):
-        left.append(context.time_remaining())
-        if b"signature_def" not in request:
-            return speaking.prediction(y=[1.0])
-        time.sleep(0.5)  # more than gRPC rounds what it tells of a deadline
-        return metadata(1, 1)
-
-    with speaking.client(answer) as client:
-        client.predict("m", {"x": np.ones((1, 1), np.float32)}, timeout=30)
-
-    assert len(left) == 2
-    assert left[1] < left[0]
+    assert (learning.method, asking.method) == ("PredictionService/GetModelMetadata", "PredictionService/Predict")
+    assert 0 < asking.timeout_s < learning.timeout_s <= 30
 
 
 @pytest.mark.parametrize("ask", ["status", "metadata"])

@@ -167,15 +167,3 @@ def test_a_version_that_is_not_served_is_one_sentence(server, picture_file):
     arguments = ("--server", server, "--model", "tiny", "--version", 5, "--image", picture_file)
 
     assert_one_sentence(run("clients", "predict", *arguments), "does not serve version 5", "1 AVAILABLE, 2 AVAILABLE")
-
-
-def test_bench_measures_every_version(server, picture_file):
-    arguments = ("--server", server, "--model", "tiny", "--version", 1, "--version", 2, "--image", picture_file)
-    done = run("clients", "bench", *arguments, "--requests", 30, "--batch", 2, "--concurrency", 2, "--json")
-    rows = json.loads(done.stdout)["rows"]
-
-    assert [row["version"] for row in rows] == [1, 2]
-    for row in rows:
-        assert row["requests"] == 30
-        assert 0 < row["p50_ms"] <= row["p90_ms"] <= row["p99_ms"]
-        assert row["doubts"] == ["p99 rests on 0 of 30 requests"]

@@ -26,7 +26,7 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 @given(NAMED, st.text(max_size=8), st.none() | st.integers(0, 2**62), st.lists(st.text(max_size=8), max_size=3))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_a_request_written_at_once_is_the_message(inputs, model, version, outputs):
     content = framing.predict_request(spec_of(model, version), inputs, outputs)
 
@@ -44,7 +44,7 @@ def test_arrays_of_any_order_are_written_as_they_are_meant(array):
 
 
 @given(NAMED, st.integers(0, 2**62), st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_an_answer_read_at_once_is_the_message(outputs, version, typed):
     response = predict_pb2.PredictResponse()
     response.model_spec.name, response.model_spec.version.value = "m", version
@@ -88,7 +88,7 @@ def test_fields_that_come_in_pieces_or_one_by_one_are_put_together():
 
 
 @given(st.binary(max_size=60))
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_bytes_that_are_no_answer_are_refused_or_read_but_never_break(content):
     try:
         found = answers.read_predict_response(content)
