@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ASK = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
 _ASK_S = 20.0
@@ -17,6 +18,7 @@ class Gpu:
     driver: str = ""
 
 
+@lru_cache(maxsize=1)  # asking the driver takes a second
 def first() -> Gpu:
     """The first GPU; an empty one where there is none or no driver."""
     try:

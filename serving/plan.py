@@ -16,6 +16,7 @@ from serving import certificates as certificate
 from serving.backends.launch import Argv, Launch, Seen
 
 _LAST_PORT = 65535
+_NO_GPUS = "none"
 _ONEDNN_SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 
 
@@ -25,7 +26,7 @@ class Order:
 
     Attributes:
         models: with the base paths of this machine.
-        image, gpus: what suits this machine when empty.
+        image, gpus: what suits this machine when empty; ``none`` for no GPU.
         options: more for ``docker run``.
         flags: more for the server.
     """
@@ -98,7 +99,7 @@ def make(order: Order) -> Plan:
 
 
 def _launch(order: Order, versions: Sequence[base_path.Version]) -> Launch:
-    gpus = order.gpus or ("all" if gpu.first().name else "")
+    gpus = "" if order.gpus == _NO_GPUS else order.gpus or ("all" if gpu.first().name else "")
     return Launch(
         repository=order.repository.resolve(),
         bundle=notes.bundle_folder(order.port).resolve(),

@@ -12,6 +12,13 @@ from model_config.errors import ServeError
 from serving.notes import STOP_S, Running
 
 _LOG_LINES = 5
+# what to do about the last words of a server, or of docker, that do not say it themselves
+_REMEDIES = {
+    "could not select device driver": "install the NVIDIA container toolkit, or leave the GPU out with --gpus none",
+    "bind source path does not exist": "let the engine run on this machine, as it mounts folders of its own",
+    "no space left on device": "free some space",
+    "CUDA_ERROR_OUT_OF_MEMORY": "free the GPU, or serve fewer versions",
+}
 
 
 def start(argv: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -26,7 +33,9 @@ def start(argv: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> s
 def require_alive(process: subprocess.Popen[bytes], log: Path) -> None:
     """ServeError with the end of its log when the server has ended."""
     if process.poll() is not None:
-        raise ServeError(f"the server ended with {_how(process.returncode)}: {_tail(log)} (all of it: {log})")
+        words = _tail(log)
+        remedy = next((f"; {each}" for sign, each in _REMEDIES.items() if sign.lower() in words.lower()), "")
+        raise ServeError(f"the server ended with {_how(process.returncode)}: {words} (all of it: {log}){remedy}")
 
 
 def _how(code: int) -> str:

@@ -35,10 +35,10 @@ class Wanted:
 
 def of_ours(running: notes.Running, wanted: Wanted) -> notes.Running:
     """Swap on a server that was started here; the note and the config on disk follow what it serves."""
-    repository = Path(running.repository)
-    models = _wanted(repository, wanted)
+    repository, target = Path(running.repository), Target.of(running)
+    noted = server_config.read(running.config)
+    models = _wanted(repository, noted, wanted)
     fit.require(bundle.versions_of(models, repository), BACKENDS[running.backend].facts(running.image))
-    target, noted = Target.of(running), server_config.read(running.config)
     new = _whole(noted, [each.below(running.seen_repository) for each in models], wanted)
     _kind(wanted)(swap.Swap(target, _served_now(target, noted), new, wanted.timeout_s))
     server_config.write(new, running.bundle)
@@ -53,17 +53,19 @@ def of_any(target: Target, root: str | None, wanted: Wanted) -> list[Served]:
     Args:
         root: where the server sees the repository, if elsewhere than we.
     """
-    repository = target.repository
-    chosen_now = _wanted(repository, wanted)
-    models = _whole(server_config.read(repository / server_config.FILE), chosen_now, wanted)
-    new = [each.below(root or str(repository.resolve())) for each in models]
-    _kind(wanted)(swap.Swap(target, _served_now(target, new), new, wanted.timeout_s))
-    server_config.write([each.below(str(repository.resolve())) for each in models], repository)
+    here = str(target.repository.resolve())
+    former = [each.below(here) for each in server_config.read(target.repository / server_config.FILE)]
+    models = _whole(former, _wanted(target.repository, former, wanted), wanted)
+    old, new = ([each.below(root or here) for each in side] for side in (server_config.instead(models, former), models))
+    _kind(wanted)(swap.Swap(target, _served_now(target, old), new, wanted.timeout_s))
+    server_config.write(models, target.repository)
     return new
 
 
-def _wanted(repository: Path, wanted: Wanted) -> Sequence[Served]:
-    return chosen.models(repository, wanted.model, wanted.versions, wanted.labels, wanted.apart)
+def _wanted(repository: Path, former: Sequence[Served], wanted: Wanted) -> Sequence[Served]:
+    """A model whose versions had names of their own keeps them so."""
+    had = any(Path(each.base_path).name == wanted.model != each.name for each in former)
+    return chosen.models(repository, wanted.model, wanted.versions, wanted.labels, wanted.apart or had)
 
 
 def _whole(former: Sequence[Served], models: Sequence[Served], wanted: Wanted) -> list[Served]:

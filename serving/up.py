@@ -36,7 +36,7 @@ _GPU_SHARE = 0.9
 @click.option("--detach", is_flag=True, help="Return when it is ready; stop it with: down.")
 @click.option("--dry-run", is_flag=True, help="Print the command line and start nothing.")
 @click.option("--image", default="", help="The container's image, by tag or by digest.")
-@click.option("--gpus", default="", help="For the container, as docker run takes it; all if left out.")
+@click.option("--gpus", default="", help="For the container, as docker run takes it, or none; all if left out.")
 @click.option("--network", default="", help="The container's, such as host; one of its own if left out.")
 @click.option("--docker-option", "docker_options", multiple=True, help="One more argument for docker run.")
 @click.option("--server-flag", "flags", multiple=True, help="One more flag for the server.")

@@ -130,6 +130,20 @@ def test_a_server_that_was_not_started_here_is_swapped_by_the_config_on_disk(ser
     assert [each.versions for each in server_config.read(models / server_config.FILE)] == [(1,), (2,)]
 
 
+def test_versions_with_names_of_their_own_keep_them(home, server, models, tmp_path):
+    served = ("serving", "swap", "--server", server, "--repository", models, "--model", "dense")
+    apart = run(*served, "--version", 1, "--apart", cwd=tmp_path)
+    later = run(*served, "--version", 2, cwd=tmp_path)
+    assert available(server, "dense_v2") == {2}
+    assert available(server, "dense_v1") == set()
+    run("model_config", "use", "dense", "--version", 2, "--repository", models)
+    together = run("serving", "swap", "--server", server, "--repository", models, cwd=tmp_path)
+
+    assert apart.stdout == f"serving: other 1; dense_v1 1 on {server}\n"
+    assert later.stdout == f"serving: other 1; dense_v2 2 on {server}\n"
+    assert together.stdout == f"serving: other 1; dense 2 on {server}\n"
+
+
 def test_a_root_that_is_not_the_servers_is_one_sentence_and_changes_nothing(server, models, tmp_path):
     before = available(server)
     swap = ("serving", "swap", "--server", server, "--repository", models, "--root", "/nowhere")
