@@ -193,6 +193,15 @@ def test_a_backend_that_cannot_run_is_one_sentence(repository, tmp_path):
         assert_one_sentence(run(*up, "--backend", backend, cwd=tmp_path, env=nowhere), f"backend {backend} cannot run")
 
 
+@pytest.mark.docker
+def test_what_the_engine_refuses_comes_with_a_remedy(engine, repository, tmp_path):
+    up = ("serving", "up", "--model", "tiny", "--version", 2, "--repository", repository, "--backend", "docker")
+    elsewhere = f"--docker-option=--mount=type=bind,source={tmp_path}/nothing,target=/nothing"
+    done = run(*up, *engine, elsewhere, "--port", address.free_ports(), cwd=tmp_path)
+
+    assert_one_sentence(done, "bind source path does not exist", "let the engine run on this machine")
+
+
 def test_an_engine_that_refuses_us_is_one_sentence(repository, tmp_path):
     # in the words of docker 28, asked by a user who is not in its group
     words = "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"
