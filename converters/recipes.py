@@ -71,13 +71,13 @@ def _calibration(step: Step, model: Model) -> dict[str, str]:
         "calibration": str(model.calibration.path),
         "pictures": str(model.calibration.pictures),
         "pixels": ",".join(map(str, model.calibration.pixels)),
+        "hold_out": "no" if model.data else "yes",
     }
     if step.name == "tf_trt":
         return {**given, "calibration_batch": str(model.calibration.batch_size)}
     learning = {
         "percentile": str(model.calibration.percentile),
         "keep_float": ",".join(model.calibration.keep_float),
-        "hold_out": "no" if model.data else "yes",
     }
     return {**given, **learning}
 
