@@ -46,7 +46,8 @@ def served(made, folder, setting):
 
 @pytest.fixture(scope="module")
 def plain(made, tmp_path_factory):
-    with served(made, tmp_path_factory.mktemp("plain"), "plain") as found:
+    with served(made, tmp_path_factory.mktemp("plain"), "plain") as found, Client(found.server) as client:
+        until(lambda: all_available(client))
         yield found
 
 
@@ -54,6 +55,10 @@ def plain(made, tmp_path_factory):
 def batching(made, tmp_path_factory):
     with served(made, tmp_path_factory.mktemp("batching"), "batching") as found:
         yield found
+
+
+def all_available(client):
+    return {(state.version, state.state) for state in client.status("dense")} == {(1, "AVAILABLE"), (2, "AVAILABLE")}
 
 
 @pytest.fixture
@@ -317,7 +322,7 @@ def reloading(plain, client):
     """A client that may send configs; in the end the server serves by its own again."""
     yield client
     client.reload(settings.base_config(plain.folder))
-    until(lambda: [state.state for state in client.status("dense")] == ["AVAILABLE", "AVAILABLE"])
+    until(lambda: all_available(client))
 
 
 _TENSORFLOW = 'model_platform: "tensorflow"'
@@ -395,15 +400,18 @@ def test_a_model_that_is_loading_is_told_and_then_answers_and_then_is_unloaded(p
     assert set(seen) - {errors.UnknownModel} == {errors.StillLoading}
     assert ask().version == 1
     reloading.reload(settings.base_config(plain.folder))
+    until(lambda: reloading.status("slowload")[0].state == "END")
     with pytest.raises(errors.Unloaded, match="has unloaded every version of slowload; it has: 1 END"):
         reloading.predict("slowload", {"x": X[:, :1]})
 
 
 def test_an_empty_config_unloads_everything_and_all_of_it_comes_back(plain, reloading):
     reloading.reload("model_config_list {}")
-    with pytest.raises(errors.NotServed, match="dense"):
+    until(lambda: {state.state for state in reloading.status("dense")} == {"END"})
+    with pytest.raises(errors.Unloaded, match="has unloaded every version of dense; it has: 1 END, 2 END"):
         reloading.predict("dense", {"x": X})
     reloading.reload(settings.base_config(plain.folder))
+    until(lambda: all_available(reloading))
 
     assert reloading.predict("dense", {"x": X}).version == 2
 
