@@ -6,6 +6,9 @@ PORT        ?= 8500
 SERVER      ?= 127.0.0.1:$(PORT)
 BATCH       ?= 1
 CONCURRENCY ?= 1
+# the server of make up: gpu where there is one
+PROFILE     ?= $(if $(shell command -v nvidia-smi),gpu,cpu)
+COMPOSE     ?= docker compose
 
 # the first Python that TensorFlow 2.17 runs on; PYTHON=... chooses another
 FITS   := import sys, venv, ensurepip; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))
@@ -17,8 +20,11 @@ DONE   := .venv/installed
 # `make serve VERSION="1 2"` serves both
 versions = $(foreach number,$(VERSION),--version $(number))
 
+compose  = $(COMPOSE) --project-name tf-serving-suite --file docker/compose.yaml
+batching = --enable_batching=true --enable_per_model_batching_parameters=true --batching_parameters_file=/models/batching.config
+
 .DEFAULT_GOAL := help
-.PHONY: help setup lock wire demo convert config serve stop status predict bench compare test lint clean
+.PHONY: help setup lock wire demo convert config serve swap stop status certs preflight up down predict bench compare test lint clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,6 +48,8 @@ lock: $(DONE)  ## renew requirements.lock from pyproject.toml
 
 wire: $(DONE)  ## compile the protobuf messages
 	$(PY) -m grpc_tools.protoc -I clients/wire --python_out clients/wire --pyi_out clients/wire serving.proto
+	$(PY) -m grpc_tools.protoc -I evaluation --python_out evaluation --pyi_out evaluation label_map.proto
+	$(PY) -m grpc_tools.protoc -I model_config --python_out model_config --pyi_out model_config server_messages.proto
 	$(PY) -m grpc_tools.protoc -I serving/embedded --python_out serving/embedded --pyi_out serving/embedded flag_files.proto
 
 demo: $(DONE)  ## the main job on a model trained here: build, serve, ask, compare
@@ -53,14 +61,24 @@ convert: $(DONE)  ## build VERSION of MODEL (SOURCE=... for a model in no file)
 config: $(DONE)  ## write the model config that serves VERSION of MODEL
 	@$(PY) -m model_config use $(MODEL) $(versions)
 
-serve: $(DONE)  ## serve VERSION of MODEL until Ctrl-C (DETACH=1: until make stop)
-	@$(PY) -m serving up --model $(MODEL) $(versions) --backend $(BACKEND) --port $(PORT) $(if $(DETACH),--detach)
+serve: $(DONE)  ## serve VERSION of MODEL until Ctrl-C (DETACH=1: until make stop; TLS=1; OPTIONS=... as serving up --help says)
+	@$(PY) -m serving up --model $(MODEL) $(versions) --backend $(BACKEND) --port $(PORT) $(if $(DETACH),--detach) \
+	  $(if $(IMAGE),--image $(IMAGE)) $(if $(TLS),--tls) $(OPTIONS)
+
+swap: $(DONE)  ## make the running server serve VERSION of MODEL, losing no request (REPLACE=1: unload first)
+	@$(PY) -m serving swap --server $(SERVER) --model $(MODEL) $(versions) $(if $(REPLACE),--replace)
+
+certs: $(DONE)  ## make a throw-away CA with certificates for server and client, to try TLS with
+	@$(PY) -m serving certs
+
+preflight: $(DONE)  ## say whether VERSION of MODEL fits IMAGE and this machine's GPU
+	@$(PY) -m serving preflight $(MODEL) $(versions) $(if $(IMAGE),--image $(IMAGE))
 
 stop: $(DONE)  ## stop the detached server
 	@$(PY) -m serving down --port $(PORT)
 
-status: $(DONE)  ## show which versions of MODEL the server has
-	@$(PY) -m clients status --server $(SERVER) --model $(MODEL)
+status: $(DONE)  ## show what the server has: versions, states, labels, requests
+	@$(PY) -m serving status --server $(SERVER)
 
 predict: $(DONE)  ## find things in IMAGE with VERSION of MODEL, draw them into found.jpg
 	@$(PY) -m clients predict --server $(SERVER) --model $(MODEL) $(versions) --image "$(IMAGE)" --output found.jpg
@@ -70,6 +88,14 @@ bench: $(DONE)  ## measure VERSION of MODEL with BATCH and CONCURRENCY on IMAGE
 
 compare: $(DONE)  ## compare VERSION="1 2" of MODEL on labelled pictures (DATA=...), write a page
 	@$(PY) -m clients compare --server $(SERVER) --model $(MODEL) $(versions) --batch $(BATCH) --concurrency $(CONCURRENCY) $(if $(DATA),--data $(DATA))
+
+up: $(DONE)  ## serve VERSION of MODEL from the stock image with Prometheus and Grafana (PROFILE=cpu|gpu BATCHING=1)
+	@$(PY) -m model_config use $(MODEL) $(versions) --apart --root /models $(if $(BATCHING),--batching)
+	@$(if $(BATCHING),SERVER_FLAGS="$(batching)") $(if $(IMAGE),IMAGE=$(IMAGE)) PORT=$(PORT) $(compose) --profile $(PROFILE) up --detach
+	@echo "starting on 127.0.0.1:$(PORT); the dashboard: http://127.0.0.1:3000; stop it with: make down"
+
+down:  ## stop what make up has started
+	@$(compose) --profile cpu --profile gpu down
 
 test: $(DONE)  ## run the tests
 	@$(PY) -m pytest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # every command imports what it needs itself, so that --help comes at once
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,20 +11,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clients.loadgen.command import bench
+from clients.options import connection
+from clients.predict import predict
 from model_config import options
-from model_config.console import Commands, print_json, print_table, progress, stderr
+from model_config.console import Commands, print_json, progress, stderr
 from model_config.errors import SuiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable
 
     from rich.progress import Progress
 
     from clients.ask import Detector
     from clients.client import Client
-    from evaluation.pictures import Picture
-    from evaluation.tasks.detection import Detection
-    from model_config.models import Model
+    from clients.connection import Connection
+    from model_config.models import Model, Task
+
+
+# what goes wrong is told in a sentence of ours; these libraries would write lines of their own before it
+for _chatty, _silent in (("OPENCV_LOG_LEVEL", "OFF"), ("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("GRPC_VERBOSITY", "NONE")):
+    os.environ.setdefault(_chatty, _silent)
 
 
 @click.group(cls=Commands)
@@ -31,87 +39,21 @@ def main() -> None:
     """Ask a TensorFlow Serving server, without TensorFlow."""
 
 
+main.add_command(predict)
+main.add_command(bench)
+
+
 @main.command()
-@options.server
+@connection
 @options.model
+@click.option("--signatures", is_flag=True, help="Also what every available version takes and gives.")
 @options.as_json
-def status(server: str, model: str, as_json: bool) -> None:
+def status(connection: Connection, model: str, signatures: bool, as_json: bool) -> None:
     """Show the versions of a model on the server and the state of each."""
     from clients import status as server_status
 
-    found = server_status.look(server, model)
+    found = server_status.look(connection, model, signatures)
     print_json(found) if as_json else server_status.show(found)
-
-
-@main.command()
-@options.server
-@options.model
-@click.option("--version", type=int, help="The latest when left out.")
-@click.option(
-    "--image", "images", type=click.Path(path_type=Path), multiple=True, required=True, help="May be repeated."
-)
-@click.option(
-    "--output", type=click.Path(path_type=Path), help="Draw into this file, or with several images this folder."
-)
-@click.option("--min-score", default=0.3, show_default=True, help="What scores less is left out.")
-@click.option("--labels", help="A text file with one label a line, or coco, instead of what models.yaml says.")
-@options.models_file
-@options.as_json
-def predict(
-    server: str,
-    model: str,
-    version: int | None,
-    images: tuple[Path, ...],
-    output: Path | None,
-    min_score: float,
-    labels: str | None,
-    file: Path,
-    as_json: bool,
-) -> None:
-    """Find things in pictures; with --json, one JSON object a picture.
-
-    Example: python -m clients predict --model demo --version 2 --image photo.jpg --output found.jpg
-    """
-    from clients import drawing
-    from evaluation import pictures
-
-    for path, picture, answered, found in _predictions(server, model, version, images, min_score, labels, file):
-        if output:
-            pictures.write(drawing.draw(picture, found), output / path.name if len(images) > 1 else output)
-        if as_json:
-            shown = [detection.to_json() for detection in found]
-            print_json({"model": model, "version": answered, "image": str(path), "detections": shown})
-        else:
-            _show(path, model, answered, found)
-
-
-def _predictions(
-    server: str,
-    model: str,
-    version: int | None,
-    images: tuple[Path, ...],
-    min_score: float,
-    given: str | None,
-    file: Path,
-) -> Iterator[tuple[Path, Picture, int, list[Detection]]]:
-    from clients.ask import Detector
-    from clients.client import Client
-    from evaluation import labels, pictures
-    from model_config import models
-
-    known = models.load(file).get(model)
-    names = labels.load(given if given is not None else known.task.labels if known else ())
-    read = [(path, pictures.read(path)) for path in images]
-    with Client(server) as client:
-        detector = Detector.connect(client, model, version, names)
-        for path, picture in read:
-            answered, (found,) = detector.detect([picture], min_score)
-            yield path, picture, answered, found
-
-
-def _show(path: Path, model: str, version: int, found: list[Detection]) -> None:
-    rows = [(d.label, f"{d.score:.3f}", *(f"{edge:.0f}" for edge in d.box)) for d in found]
-    print_table(f"{path}: {model} {version}", ("label", "score", "ymin", "xmin", "ymax", "xmax"), rows)
 
 
 _requests = click.option("--requests", default=1000, show_default=True, help="Requests a version.")
@@ -121,46 +63,7 @@ _concurrency = click.option("--concurrency", default=1, show_default=True, help=
 
 
 @main.command()
-@options.server
-@options.model
-@options.versions
-@click.option(
-    "--image", "images", type=click.Path(path_type=Path), multiple=True, required=True, help="What is asked about."
-)
-@_requests
-@_warm_up
-@_batch
-@_concurrency
-@options.as_json
-def bench(
-    server: str,
-    model: str,
-    versions: tuple[int, ...],
-    images: tuple[Path, ...],
-    requests: int,
-    warm_up: int,
-    batch: int,
-    concurrency: int,
-    as_json: bool,
-) -> None:
-    """Measure latency and throughput of versions, closed loop, under the same load."""
-    from clients import bench
-    from clients.client import Client
-    from clients.report import table
-    from evaluation import pictures
-
-    plan = bench.Load(requests, warm_up, batch, concurrency)
-    payload = [pictures.read(path) for path in images]
-    with Client(server) as client, progress() as bars:
-        detectors = _detectors(client, model, versions, {})
-        done = _bars(bars, "measuring", versions, requests)
-        runs = bench.measure(detectors, payload, plan, done)
-    rows = [{"version": number, **bench.row(run)} for number, run in runs.items()]
-    print_json({"model": model, "rows": rows}) if as_json else table.show_speed(model, rows)
-
-
-@main.command()
-@options.server
+@connection
 @options.model
 @options.versions
 @click.option("--data", type=click.Path(path_type=Path), help="A folder with COCO's instances.json and images/.")
@@ -173,7 +76,7 @@ def bench(
 @options.models_file
 @options.as_json
 def compare(
-    server: str,
+    connection: Connection,
     model: str,
     versions: tuple[int, ...],
     data: Path | None,
@@ -190,21 +93,24 @@ def compare(
 
     The first version named is what the others are held against.
     """
-    from clients import bench, compare
+    from clients import compare
     from clients.client import Client
+    from clients.loadgen.plan import Point, Rules
     from clients.report import table, write
-    from evaluation import datasets, labels
+    from evaluation import datasets
     from model_config import models
 
     known = models.load(file).get(model)
     dataset = datasets.load(_data(data, known))
     task = known.task if known else models.Task()
-    plan = bench.Load(requests, warm_up, batch, concurrency)
-    with Client(server) as client, progress() as bars:
-        detectors = _detectors(client, model, versions, labels.load(task.labels))
+    load, rules = Point(None, batch, concurrency), Rules(warm_up, requests=requests)
+    with Client(connection) as client, progress() as bars:
+        detectors = _detectors(client, model, versions, task)
         asked = _bars(bars, "asking", versions, len(dataset.pictures))
         measured = _bars(bars, "measuring", versions, requests)
-        found = compare.compare(detectors, dataset, task.metric, plan, repository, compare.Progress(asked, measured))
+        found = compare.compare(
+            detectors, dataset, task.metric, load, rules, repository, compare.Progress(asked, measured)
+        )
     summary, page = write.write(found, output or Path("results") / model, _command())
     print_json(list(found.rows)) if as_json else table.show(model, found.rows)
     stderr().print(f"written: {summary}\nopen:    {page.resolve().as_uri()}")
@@ -217,10 +123,10 @@ def _data(given: Path | None, known: Model | None) -> Path:
     return folder
 
 
-def _detectors(client: Client, model: str, versions: tuple[int, ...], names: Mapping[int, str]) -> dict[int, Detector]:
+def _detectors(client: Client, model: str, versions: tuple[int, ...], task: Task) -> dict[int, Detector]:
     from clients.ask import Detector
 
-    return {number: Detector.connect(client, model, number, names) for number in versions}
+    return {number: Detector.connect(client, model, number, task=task) for number in versions}
 
 
 def _bars(bars: Progress, verb: str, versions: tuple[int, ...], total: int) -> Callable[[int, int], None]:

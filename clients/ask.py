@@ -4,44 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
 
 from clients.client import Client, predict_request
 from clients.wire import serving_pb2 as wire
 from evaluation.pictures import Picture
-from evaluation.tasks import detection
+from evaluation.tasks import prepared
+from evaluation.tasks.detection import Detected, Detection
+from evaluation.tasks.prepared import Answer, Prepared
+from model_config.models import Task
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_DETECTION: Final = Task()
 
 
 @dataclass(frozen=True)
-class Detector:
-    """One version of a detector on a server, ready to be asked.
+class Expert:
+    """One version of a model on a server, ready to be asked about pictures by its task.
 
     Attributes:
         version: the latest when None.
-        input_name: the input that takes the pictures.
-        labels: by class number.
     """
 
     client: Client
     model: str
     version: int | None
-    input_name: str
-    labels: Mapping[int, str]
+    task: Prepared
 
     @classmethod
-    def connect(cls, client: Client, model: str, version: int | None, labels: Mapping[int, str]) -> Detector:
-        """Learn from the server how the version wants to be asked."""
-        name = detection.input_name(client.signature(model, version))
-        return cls(client, model, version, name, labels)
+    def connect(
+        cls,
+        client: Client,
+        model: str,
+        version: int | None,
+        labels: Mapping[int, str] | None = None,
+        task: Task = _DETECTION,
+    ) -> Self:
+        """Learn from the server how the version wants to be asked; SuiteError when the task does not fit it.
+
+        Args:
+            version: the latest when None.
+            labels: by class number; the task's own when left out.
+        """
+        return cls(client, model, version, prepared.prepared(task, client.signature(model, version), labels))
+
+    def ask(self, pictures: Sequence[Picture]) -> tuple[int, Sequence[Answer]]:
+        """The version that answered, and one answer a picture."""
+        inputs, places = self.task.encode(pictures)
+        outputs = self.task.outputs
+        answer = self.client.predict(self.model, inputs, version=self.version, outputs=outputs)
+        return answer.version, self.task.decode(answer.outputs, places)
 
     def request(self, pictures: Sequence[Picture]) -> wire.PredictRequest:
-        """The request that asks about a batch of pictures of one size."""
-        inputs = {self.input_name: detection.encode(pictures)}
-        return predict_request(self.model, inputs, version=self.version, outputs=detection.OUTPUTS)
+        """The request that asks about a batch of pictures, to be sent many times."""
+        inputs, _ = self.task.encode(pictures)
+        return predict_request(self.model, inputs, version=self.version, outputs=self.task.outputs)
 
-    def detect(
-        self, pictures: Sequence[Picture], min_score: float = 0.0
-    ) -> tuple[int, list[list[detection.Detection]]]:
+
+class Detector(Expert):
+    """One version of a detector."""
+
+    def detect(self, pictures: Sequence[Picture], min_score: float = 0.0) -> tuple[int, list[list[Detection]]]:
         """The version that answered, and what it found in each picture."""
-        answer = self.client.ask(self.request(pictures))
-        sizes = [(picture.shape[0], picture.shape[1]) for picture in pictures]
-        return answer.version, detection.decode(answer.outputs, sizes, self.labels, min_score)
+        version, answers = self.ask(pictures)
+        found = [cast(Detected, answer).detections for answer in answers]
+        return version, [[each for each in one if each.score >= min_score] for one in found]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clients import bench, environment
 from clients.ask import Detector
-from clients.load import Run
+from clients.loadgen.plan import Point, Rules
+from clients.loadgen.result import Row
 from evaluation import accuracy, pictures
 from evaluation.datasets import CocoDataset, LabelledPicture
 from evaluation.tasks.detection import Detection
@@ -39,7 +39,7 @@ class Comparison:
     """
 
     model: str
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[Row, ...]
     found: Mapping[int, Found]
     pictures: tuple[LabelledPicture, ...]
     environment: Mapping[str, str]
@@ -49,7 +49,8 @@ def compare(
     detectors: Mapping[int, Detector],
     dataset: CocoDataset,
     metric: str,
-    plan: bench.Load,
+    load: Point,
+    rules: Rules,
     repository: Path,
     progress: Progress,
 ) -> Comparison:
@@ -58,6 +59,7 @@ def compare(
     Args:
         detectors: by version number, all of one model.
         metric: ``mAP`` or ``mAP@0.5``.
+        load: what each version is put under.
         repository: where the versions' folders are looked up for size and recipe.
 
     Raises:
@@ -65,7 +67,7 @@ def compare(
     """
     found = {number: _ask_all(detector, dataset, progress) for number, detector in detectors.items()}
     payload = [pictures.read(picture.path) for picture in dataset.pictures[:_PAYLOAD]]
-    runs = bench.measure(detectors, payload, plan, progress.measured)
+    runs = bench.measure(detectors, payload, load, rules, progress.measured)
     model = next(iter(detectors.values())).model
     built = base_path.scan(repository, model)
     reference = next(iter(found.values()))
@@ -86,18 +88,18 @@ def _ask_all(detector: Detector, dataset: CocoDataset, progress: Progress) -> Fo
 def _row(
     number: int,
     built: base_path.Version | None,
-    run: Run,
+    speed: Row,
     metric: str,
     dataset: CocoDataset,
     found: Found,
     reference: Found,
-) -> dict[str, Any]:
+) -> Row:
     made = built.manifest if built else None
     return {
+        **speed,
         "version": number,
         "recipe": made.recipe if made else "unknown",
         "size_bytes": built.size_bytes if built else None,
-        **bench.row(run),
         "metric": {"name": metric, "value": round(accuracy.average_precision(dataset, found, metric), 4)},
         "agreement": round(accuracy.agreement(list(reference.values()), list(found.values())), 4),
     }

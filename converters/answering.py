@@ -11,7 +11,7 @@ from converters.sources import Source, ends, rewiring
 from converters.sources.registry import Contents
 from converters.tensorrt.outside import outside
 from model_config.errors import SuiteError
-from model_config.manifest import Signature
+from model_config.signatures import Signature
 
 
 def described(contents: Contents, source: Source) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from converters import messages, pieces
 from converters.set_up import INIT_OP, SetUp
 from model_config.errors import BadSource, SuiteError
-from model_config.manifest import Signature, Tensor
+from model_config.signatures import Signature, Tensor
 
 SERVING_TAG = "serve"
 DEFAULT_KEY = "serving_default"

@@ -14,8 +14,8 @@ import tensorflow as tf
 from converters import answering, graphs, sources
 from converters.sources import ends as ends_of
 from converters.sources import operations
-from model_config.manifest import Signature
 from model_config.models import Model
+from model_config.signatures import Signature
 
 # what counts, indexes or names is no parameter
 _NO_PARAMETERS: Final = frozenset({"bool", "int32", "int64", "string", "resource", "variant"})
@@ -34,7 +34,7 @@ def inspect(path: Path, *, tensorboard: Path | None = None, **choices: Any) -> d
     graph_def = contents.graph_def
     if tensorboard is not None:
         _show(graph_def, tensorboard)
-    signatures = {key: graphs.plain(value).model_dump() for key, value in sorted(contents.signatures.items())}
+    signatures = {key: asdict(graphs.plain(value)) for key, value in sorted(contents.signatures.items())}
     return {
         "path": str(path),
         "format": source.format,
@@ -96,7 +96,7 @@ def _candidates(graph_def: Any, path: Path) -> list[dict[str, Any]]:
 
 def _kind(known: Signature, candidate: ends_of.Candidate) -> dict[str, Any]:
     tensors = known.inputs if candidate.side == "input" else known.outputs
-    return tensors[graphs.alias(candidate.tensor)].model_dump()
+    return asdict(tensors[graphs.alias(candidate.tensor)])
 
 
 def _weights(tensors: list[tuple[str, int]]) -> dict[str, Any]:

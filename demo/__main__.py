@@ -57,21 +57,22 @@ def _serving(port: str) -> Iterator[None]:
 
 
 def _port() -> int:
-    """The usual port, or any free one where that is taken."""
+    """The usual port, or any free one where that or the next, which is for REST, is taken."""
     try:
         address.require_free(USUAL_PORT)
+        address.require_free(USUAL_PORT + 1)
     except ServeError:
-        return address.free_port()
+        return address.free_ports()
     return USUAL_PORT
 
 
 def _say(text: str) -> None:
-    stderr().print(f"\n[bold]{text}[/bold]")
+    stderr().print(f"\n{text}", style="bold")
 
 
 def _run(*arguments: str) -> None:
     """Show a command and run it; when it fails it has said why, and the demo ends with its exit code."""
-    stderr().print(f"[dim]$ python -m {shlex.join(arguments)}[/dim]")
+    stderr().print(f"$ python -m {shlex.join(arguments)}", style="dim")
     # in a session of its own, so that Ctrl-C comes to it once, from us, and it can clean up in peace
     child = subprocess.Popen([sys.executable, "-m", *arguments], start_new_session=True)
     interrupted = False

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from model_config import base_path, models, options, server_config
-from model_config.console import Commands, print_json, print_line, print_table
-from model_config.errors import SuiteError
+from model_config import base_path, fit, models, options, server_config
+from model_config.console import Commands, print_json, print_line, print_table, stderr
 
-_labels = click.option("--label", "labels", metavar="LABEL=N", multiple=True, help="A name for a version.")
+_root = click.option("--root", help="Where the server sees the repository if elsewhere, such as /models.")
 
 
 @click.group(cls=Commands)
@@ -36,35 +37,70 @@ def show(file: Path, repository: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("name")
 @options.versions
-@_labels
+@options.labels
+@options.apart
+@_root
 @options.repository
 @options.as_json
-def render(name: str, versions: tuple[int, ...], labels: tuple[str, ...], repository: Path, as_json: bool) -> None:
+def render(
+    name: str,
+    versions: tuple[int, ...],
+    labels: dict[str, int],
+    apart: bool,
+    root: str | None,
+    repository: Path,
+    as_json: bool,
+) -> None:
     """Print the model config that serves these versions of NAME."""
-    served = server_config.choose(repository, name, versions, _parsed(labels))
-    config = server_config.render([served])
+    served = server_config.choose(repository, name, versions, labels)
+    config = server_config.render(_seen(served.apart() if apart else [served], root))
     print_line(config.rstrip(), {"config": config}, as_json)
 
 
 @main.command()
 @click.argument("name")
 @options.versions
-@_labels
+@options.labels
+@options.apart
+@_root
+@click.option("--image", default=fit.STOCK_IMAGE, show_default=True, help="The server they are to fit.")
+@options.batching
+@options.bfloat16
 @options.repository
 @options.as_json
-def use(name: str, versions: tuple[int, ...], labels: tuple[str, ...], repository: Path, as_json: bool) -> None:
-    """Write the model config that serves these versions of NAME, and print its path."""
-    served = server_config.choose(repository, name, versions, _parsed(labels))
-    path = server_config.write([served], repository)
-    print_line(str(path), {"path": str(path)}, as_json)
+def use(
+    name: str,
+    versions: tuple[int, ...],
+    labels: dict[str, int],
+    apart: bool,
+    root: str | None,
+    image: str,
+    batching: bool,
+    bfloat16: bool,
+    repository: Path,
+    as_json: bool,
+) -> None:
+    """Write the config that serves these versions of NAME, beside what it serves of other models; print its path.
+
+    A running server takes it up with: python -m serving swap. Labels are the recipes' names, the numbers
+    themselves and 'stable' for the version that is named first, unless --label says otherwise.
+    """
+    from model_config import bundle
+
+    chosen = server_config.choose(repository, name, versions, labels)
+    fit.require([base_path.require(repository, name, number) for number in versions], fit.of_image(image))
+    former = _seen(server_config.read(repository / server_config.FILE), str(repository.resolve()))
+    models = server_config.instead(former, chosen.apart() if apart else [chosen])
+    choices = bundle.Choices(batching, bfloat16)
+    made = bundle.make(_seen(models, root), bundle.versions_of(models, repository), choices)
+    made.write(repository)
+    path, flags = repository / server_config.FILE, made.flags(root or str(repository.resolve()))
+    stderr().print(f"a server started by hand needs: {shlex.join(flags)}")
+    print_line(str(path), {"path": str(path), "flags": flags}, as_json)
 
 
-def _parsed(labels: tuple[str, ...]) -> dict[str, int]:
-    parts = [label.partition("=") for label in labels]
-    for label, _, number in parts:
-        if not label or not number.isdigit():
-            raise SuiteError(f"a label is given as LABEL=N, such as stable=4, not {label!r}")
-    return {label: int(number) for label, _, number in parts}
+def _seen(models: Sequence[server_config.Served], root: str | None) -> list[server_config.Served]:
+    return [served.below(root) if root else served for served in models]
 
 
 def _declared(model: models.Model | None) -> str:

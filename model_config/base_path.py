@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_config import manifest
-from model_config.errors import UnknownName, near_miss
+from model_config.errors import SuiteError, UnknownName, near_miss
 
 # where the stock server looks for them in a version's folder
 BATCHING = Path("batching_params.pbtxt")
@@ -64,6 +65,34 @@ def require(repository: Path, model: str, number: int) -> Version:
         f"{repository / model} holds no version of a model; {near_miss(model, models(repository))} "
         f"(make one with: python -m converters build {model} --version {number})"
     )
+
+
+def require_whole(version: Version) -> None:
+    """SuiteError when a version's files are not those it was published with, as after half a copy."""
+    made, there = version.manifest, sizes(version.path)
+    damaged = _differing(made.sizes, there) if made and made.sizes else _empty(version.path)
+    if damaged:
+        raise SuiteError(
+            f"{version.path} is not whole ({damaged}); copy it again, or build it again with: "
+            f"python -m converters build {version.path.parent.name} --version {version.number} --replace"
+        )
+
+
+def _differing(published: Mapping[str, int], there: Mapping[str, int]) -> str:
+    parts = (part for part in sorted({*published, *there}) if published.get(part) != there.get(part))
+    return ", ".join(f"{part}: {there.get(part, 0)} of {published.get(part, 0)} bytes" for part in parts)
+
+
+def _empty(folder: Path) -> str:
+    """What is plainly missing where no manifest says what there was."""
+    if not any(path.stat().st_size for path in folder.glob("saved_model.pb*")):
+        return "saved_model.pb is empty"
+    variables = folder / "variables"
+    shards = list(variables.glob("variables.data-*"))
+    wanted = int(shards[0].name.rpartition("-of-")[2]) if shards else 0
+    if shards and not (len(shards) == wanted and (variables / "variables.index").is_file()):
+        return f"{len(shards)} of {wanted} data files and the index belong in variables"
+    return ""
 
 
 def sizes(version_folder: Path) -> dict[str, int]:

@@ -19,6 +19,7 @@ INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
 
 _INTERRUPTED = "interrupted; nothing half done is left, run it again when you like"
 _DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Failure(click.ClickException):
@@ -52,6 +53,8 @@ class _OneSentence(click.Command):
         except OSError as error:
             if error.errno in _DISK and error.filename is not None:
                 raise Failure(f"cannot write {error.filename}: {_reason(error)}") from error
+            if error.errno in _FULL:  # it came while writing, and such an error does not know the file
+                raise Failure("no space is left on the disk; free some, and run it again") from error
             raise
 
 
@@ -64,7 +67,7 @@ class Command(_OneSentence):
 
 
 def _reason(error: OSError) -> str:
-    remedy = "free some space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "choose a place you may write to"
+    remedy = "free some space" if error.errno in _FULL else "choose a place you may write to"
     return f"{(error.strerror or 'refused').lower()}; {remedy}"
 
 
@@ -80,7 +83,7 @@ def stderr() -> Console:
     """Where progress and remarks go."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -107,7 +110,8 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
         table.add_column(name, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False)
+    # names and labels are told as they are, brackets and colons included
+    console = Console(highlight=False, markup=False, emoji=False)
     console.print(title, style="bold", soft_wrap=True)
     # a file or a pipe has no width to fold for
     console.print(table, width=None if console.is_terminal else _WIDE)

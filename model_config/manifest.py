@@ -10,6 +10,7 @@ from typing import Optional
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model_config.errors import SuiteError
+from model_config.signatures import Signature
 
 # TensorFlow Serving leaves assets.extra alone, so the manifest can travel with the servable
 PLACE = Path("assets.extra", "servable.json")
@@ -17,21 +18,6 @@ PLACE = Path("assets.extra", "servable.json")
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class Tensor(_Frozen):
-    """One input or output: TensorFlow's name of the type, and its sizes (None: any; no shape: any rank)."""
-
-    dtype: str
-    shape: Optional[tuple[Optional[int], ...]]
-
-
-class Signature(_Frozen):
-    """What a servable takes and gives."""
-
-    method_name: str
-    inputs: Mapping[str, Tensor]
-    outputs: Mapping[str, Tensor]
 
 
 class StepRecord(_Frozen):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from model_config.errors import BadModelsFile, UnknownName, near_miss
 from model_config.goals import Goal, Goals
 from model_config.places import MODELS_FILE
+from model_config.tasks import Decode, Encode
 
 # which recipe a version number means where models.yaml does not say otherwise
 DEFAULT_VERSIONS: Mapping[int, str] = {
@@ -37,9 +38,11 @@ class _Frozen(BaseModel):
 class Task(_Frozen):
     """What the model is for: how pictures become inputs and outputs become answers."""
 
-    type: Literal["detection"] = "detection"
-    # a list (class 1 first), the name of a built-in list, or a text file with one label a line
+    type: Literal["detection", "classification", "multi_label", "embedding"] = "detection"
+    # a list (first class first), the name of a built-in list, or a file: text, JSON, CSV or a label map (.pbtxt)
     labels: Union[tuple[str, ...], str] = ()
+    encode: Encode = Encode()
+    decode: Decode = Decode()
     # COCO's AP over IoU .50 to .95, or at .50 alone
     metric: Literal["mAP", "mAP@0.5"] = "mAP"
 
@@ -175,12 +178,14 @@ def _known_keys(place: list[str]) -> list[str]:
     """What the mapping may hold that this key stands in."""
     inside: dict[str, type[BaseModel]] = {
         "task": Task,
+        "task.encode": Encode,
+        "task.decode": Decode,
         "calibration": Calibration,
         "goals": Goals,
         "tensorrt": TensorRT,
     }
-    holder = inside.get(place[0], Model) if len(place) > 1 else Model
-    fields = (Goal if holder is Goals and len(place) > 2 else holder).model_fields
+    *above, _ = place
+    fields = inside.get(".".join(above), Goal if "goals" in above else Model).model_fields
     return [field.alias or key for key, field in fields.items() if key != "name"]
 
 

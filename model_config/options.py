@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from model_config import places
+from model_config.errors import SuiteError
+
+
+def _labels(context: click.Context, parameter: click.Parameter, given: Any) -> dict[str, int]:
+    """LABEL=N as a mapping."""
+    parts = [label.partition("=") for label in given]
+    for label, _, number in parts:
+        if not label or not number.isdigit():
+            raise SuiteError(f"a label is given as LABEL=N, such as stable=4, not {label!r}")
+    return {label: int(number) for label, _, number in parts}
+
+
+labels = click.option(
+    "--label", "labels", metavar="LABEL=N", multiple=True, callback=_labels, help="A name for a version."
+)
+apart = click.option(
+    "--apart", is_flag=True, help="Serve each version under a name of its own, NAME_v5: metrics a version."
+)
+batching = click.option(
+    "--batching", is_flag=True, help="Let the server put requests together to the versions' batch sizes."
+)
+bfloat16 = click.option("--bfloat16", is_flag=True, help="Let processors that have it compute in bfloat16.")
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 repository = click.option(

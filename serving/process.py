@@ -1,44 +1,24 @@
-"""A server as a child process: started, watched until ready, and stopped; or left running with a note of it."""
+"""A server as a child process: started, watched until ready, and stopped."""
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from model_config.errors import ServeError
-from serving.address import LOCAL
+from serving.notes import STOP_S, Running
 
-STATE_FOLDER = Path(".serving")
-_STOP_S = 15.0
 _LOG_LINES = 5
-
-
-@dataclass(frozen=True)
-class Running:
-    """A server that runs; ``log`` is where its words go."""
-
-    pid: int
-    port: int
-    model: str
-    versions: tuple[int, ...]
-    log: str
-
-    @property
-    def what(self) -> str:
-        """The model and its versions, in words."""
-        return f"{self.model} {', '.join(map(str, self.versions))}"
-
-    @property
-    def server(self) -> str:
-        """Where it answers, HOST:PORT."""
-        return f"{LOCAL}:{self.port}"
+# what to do about the last words of a server, or of docker, that do not say it themselves
+_REMEDIES = {
+    "could not select device driver": "install the NVIDIA container toolkit, or leave the GPU out with --gpus none",
+    "bind source path does not exist": "let the engine run on this machine, as it mounts folders of its own",
+    "no space left on device": "free some space",
+    "CUDA_ERROR_OUT_OF_MEMORY": "free the GPU, or serve fewer versions",
+}
 
 
 def start(argv: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -53,7 +33,17 @@ def start(argv: tuple[str, ...], log: Path, environment: Mapping[str, str]) -> s
 def require_alive(process: subprocess.Popen[bytes], log: Path) -> None:
     """ServeError with the end of its log when the server has ended."""
     if process.poll() is not None:
-        raise ServeError(f"the server ended with exit code {process.returncode}: {_tail(log)}")
+        words = _tail(log)
+        remedy = next((f"; {each}" for sign, each in _REMEDIES.items() if sign.lower() in words.lower()), "")
+        raise ServeError(f"the server ended with {_how(process.returncode)}: {words} (all of it: {log}){remedy}")
+
+
+def _how(code: int) -> str:
+    """An exit code as a person reads it; a container that is killed ends as a shell tells of signals."""
+    number = -code if code < 0 else code - 128
+    if number == 9:
+        return f"exit code {code}, which is how it ends when somebody or the system, for want of memory, kills it"
+    return f"exit code {code}"
 
 
 def _tail(log: Path) -> str:
@@ -62,68 +52,27 @@ def _tail(log: Path) -> str:
 
 
 @contextmanager
-def stopped_on_error(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def stopped_on_error(child: subprocess.Popen[bytes], running: Running) -> Iterator[None]:
     """Leave no server behind when the block fails or is interrupted."""
     try:
         yield
     except BaseException:
-        stop_child(process)
+        stop_child(child, running)
         raise
 
 
-def stop_child(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server to stop, and end it if it does not."""
-    process.terminate()
+def stop_child(child: subprocess.Popen[bytes], running: Running) -> None:
+    """Ask the server to stop, end it if it does not, and remove what outlives it."""
+    child.terminate()
     try:
-        process.wait(_STOP_S)
+        child.wait(STOP_S)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        child.kill()
+        child.wait()
+    clean_up(running)
 
 
-def note(running: Running) -> None:
-    """Remember a server that runs, so that it can be stopped from elsewhere."""
-    _note_path(running.port).write_text(json.dumps(asdict(running)), encoding="utf-8")
-
-
-def forget(port: int) -> None:
-    """A server has ended."""
-    _note_path(port).unlink(missing_ok=True)
-
-
-def noted(port: int) -> Running | None:
-    """The server that we started on a port, if it still runs."""
-    try:
-        fields = json.loads(_note_path(port).read_text(encoding="utf-8"))
-        running = Running(**{**fields, "versions": tuple(fields["versions"])})
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return running if _is_ours(running.pid) else None
-
-
-def stop_noted(port: int) -> Running:
-    """Stop the server that we started on a port; ServeError when there is none."""
-    running = noted(port)
-    forget(port)
-    if running is None:
-        raise ServeError(f"no server that was started from this folder runs on port {port}; nothing to stop")
-    os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_S
-    while _is_ours(running.pid):
-        if time.monotonic() > deadline:
-            os.kill(running.pid, signal.SIGKILL)
-        time.sleep(0.05)
-    return running
-
-
-def _is_ours(pid: int) -> bool:
-    """Whether the process is there and a server: numbers of ended processes are given out again."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-        return stat.rpartition(")")[2].split()[0] != "Z" and b"serving" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-
-
-def _note_path(port: int) -> Path:
-    return STATE_FOLDER / f"{port}.json"
+def clean_up(running: Running) -> None:
+    """Remove what may outlive the process, such as the container of a killed ``docker run``."""
+    if running.clean_up:
+        subprocess.run(running.clean_up, env=os.environ, capture_output=True, check=False)

@@ -65,12 +65,24 @@ def server(repository: Path, tmp_path_factory: pytest.TempPathFactory):
     """An embedded server over both versions, in a process of its own."""
     from serving import address
 
-    port, folder = address.free_port(), tmp_path_factory.mktemp("serving")
+    port, folder = address.free_ports(), tmp_path_factory.mktemp("serving")
     up = ("serving", "up", "--model", MODEL, "--version", 1, "--version", 2, "--repository", repository)
-    done = run(*up, "--port", port, "--detach", cwd=folder)
+    done = run(*up, "--backend", "embedded", "--port", port, "--detach", cwd=folder)
     assert done.returncode == 0, done.stderr
     yield f"{address.LOCAL}:{port}"
     assert run("serving", "down", "--port", port, cwd=folder).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def engine() -> list[str]:
+    """A docker engine with an image that keeps to the stock one's contract; gives what ``up`` has to be told."""
+    import stock_image
+
+    problem = stock_image.why_no_engine()
+    if problem:
+        pytest.skip(problem)
+    stock_image.build()
+    return ["--image", stock_image.IMAGE, *(f"--docker-option={each}" for each in stock_image.mounts())]
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import pytest
 from clients import drawing
 from evaluation import labels
 from evaluation.errors import BadAnswer
-from evaluation.tasks import detection
+from evaluation.tasks import detection, prepared
 from evaluation.tasks.detection import Detection
 from model_config.errors import SuiteError
-from model_config.manifest import Signature, Tensor
+from model_config.models import Task
+from model_config.signatures import Signature, Tensor
 
 NAMES = {1: "cat", 3: "dog"}
 
@@ -65,21 +66,16 @@ def test_a_missing_output_is_named():
         detection.decode(incomplete, [(1, 1)], NAMES, 0)
 
 
-def test_pictures_of_several_sizes_make_no_batch():
-    with pytest.raises(SuiteError, match="one size, not 20x10, 20x30"):
-        detection.encode([np.zeros((30, 20, 3), np.uint8), np.zeros((10, 20, 3), np.uint8)])
-
-
 def signature(dtype="uint8", shape=(None, None, None, 3), names=detection.OUTPUTS):
     ends = {name: Tensor(dtype="float32", shape=None) for name in names}
     return Signature(method_name="p", inputs={"image": Tensor(dtype=dtype, shape=shape)}, outputs=ends)
 
 
-@pytest.mark.parametrize("changes", [{"dtype": "string"}, {"shape": (None, 10)}, {"names": ("scores",)}])
+@pytest.mark.parametrize("changes", [{"dtype": "bool"}, {"shape": (None, 10)}, {"names": ("scores",)}])
 def test_a_model_that_is_no_detector_is_refused(changes):
-    assert detection.input_name(signature()) == "image"
+    assert prepared.prepared(Task(), signature()).encoder.name == "image"
     with pytest.raises(SuiteError):
-        detection.input_name(signature(**changes))
+        prepared.prepared(Task(), signature(**changes))
 
 
 def test_drawing_marks_the_box_and_leaves_the_picture_alone():

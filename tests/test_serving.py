@@ -16,14 +16,14 @@ from command_line import assert_one_sentence, run
 
 from clients.client import Client
 from clients.errors import ServerUnavailable
-from serving import address, backends, process
+from serving import address, process
 
-UP = ("serving", "up", "--model", "tiny")
+UP = ("serving", "up", "--model", "tiny", "--backend", "embedded")
 
 
 @pytest.fixture
 def port():
-    return address.free_port()
+    return address.free_ports()
 
 
 def states(port):
@@ -54,7 +54,8 @@ def foreground(repository, port, folder):
     command = [sys.executable, "-m", *map(str, arguments)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
     try:
-        assert child.stdout.readline().startswith(f"ready: tiny 1 on 127.0.0.1:{port}")
+        ready = child.stdout.readline()
+        assert ready.startswith(f"ready: tiny 1 on 127.0.0.1:{port}"), child.stderr.read()
         yield child
     finally:
         child.kill()
@@ -99,6 +100,19 @@ def test_a_port_in_use_is_one_sentence(repository):
 
 
 @pytest.mark.slow
+def test_each_version_may_have_a_server_of_its_own(repository, tmp_path):
+    port = address.free_ports(4)
+    arguments = ("--version", 1, "--version", 2, "--repository", repository, "--one-server-per-version")
+    done = run(*UP, *arguments, "--port", port, "--detach", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    served = [states(port), states(port + 2)]
+    stopped = run("serving", "down", "--all", cwd=tmp_path)
+
+    assert served == [{1: "AVAILABLE"}, {2: "AVAILABLE"}]
+    assert stopped.stdout == f"stopped: tiny on port {port}\nstopped: tiny on port {port + 2}\n"
+
+
+@pytest.mark.slow
 def test_8_bit_arithmetic_is_served_with_onednn_and_refused_where_it_is_off(
     saved_model, pictures, port, tmp_path, monkeypatch
 ):
@@ -109,7 +123,7 @@ def test_8_bit_arithmetic_is_served_with_onednn_and_refused_where_it_is_off(
     arguments = (*UP, *models, "--port", port, "--detach")
 
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert_one_sentence(run(*arguments, cwd=tmp_path), "version 3 computes with oneDNN", "unset it")
+    assert_one_sentence(run(*arguments, cwd=tmp_path), "version 3: it computes with oneDNN", "unset")
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -122,12 +136,37 @@ def test_8_bit_arithmetic_is_served_with_onednn_and_refused_where_it_is_off(
 
 
 def test_a_version_that_cannot_be_loaded_is_named_at_once_and_nothing_is_left(repository, port, tmp_path):
-    broken = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny")
-    (broken / "1" / "saved_model.pb").write_bytes(b"\xff garbage")
+    graph = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny") / "1" / "saved_model.pb"
+    graph.write_bytes(b"\xff" * graph.stat().st_size)
     arguments = ("--version", 1, "--version", 2, "--repository", tmp_path / "models", "--port", port, "--detach")
 
     assert_one_sentence(run(*UP, *arguments, cwd=tmp_path), "version 1 of tiny cannot be served", "--replace")
     address.require_free(port)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--port", 65535), "65535 and 65536"),
+        (("--rest-port", 8500), "two different numbers"),
+        (("--host", "203.0.113.1"), "203.0.113.1 is no address of this machine"),
+        (("--batching", "--version", 9), "version 9 of tiny is not built"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(repository, tmp_path, arguments, words):
+    assert_one_sentence(run(*UP, "--version", 1, "--repository", repository, *arguments, cwd=tmp_path), words)
+
+
+def test_what_is_no_address_is_one_sentence():
+    assert_one_sentence(run("serving", "status", "--server", "nonsense"), "a server is HOST:PORT")
+
+
+def test_half_a_copy_is_not_served(repository, port, tmp_path):
+    graph = shutil.copytree(repository / "tiny", tmp_path / "models" / "tiny") / "1" / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:1000])
+    done = run(*UP, "--version", 1, "--repository", tmp_path / "models", "--port", port, cwd=tmp_path)
+
+    assert_one_sentence(done, "is not whole", "saved_model.pb: 1000 of", "--replace")
 
 
 def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path):
@@ -137,20 +176,6 @@ def test_a_server_that_ends_at_once_shows_its_last_words(tmp_path):
 
     with pytest.raises(process.ServeError, match="exit code 1: no such flag"):
         process.require_alive(child, log)
-
-
-@pytest.mark.parametrize("name", ["docker", "binary"])
-def test_backends_to_come_are_known(repository, port, name):
-    done = run(*UP, "--version", 1, "--backend", name, "--repository", repository, "--port", port)
-
-    assert_one_sentence(done, f"backend {name} is not part of this release")
-
-
-def test_the_command_line_of_a_backend_is_said_before_it_runs(tmp_path):
-    command = backends.argv("auto", tmp_path / "models.config", 8500)
-
-    config = f"--model_config_file={tmp_path / 'models.config'}"
-    assert command[1:] == ("-m", "serving.embedded", "--port=8500", config, "--max_num_load_retries=0")
 
 
 def test_wait_and_status_ask_any_server(server):

@@ -45,9 +45,9 @@ def ssd(frozen, material, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ssd_server(ssd, tmp_path_factory):
-    port, folder = address.free_port(), tmp_path_factory.mktemp("serving")
+    port, folder = address.free_ports(), tmp_path_factory.mktemp("serving")
     versions = ("--version", 1, "--version", 2, "--version", 3, "--repository", ssd, "--port", port, "--detach")
-    done = run("serving", "up", "--model", NAME, *versions, cwd=folder)
+    done = run("serving", "up", "--model", NAME, *versions, "--backend", "embedded", cwd=folder)
     assert done.returncode == 0, done.stderr
     yield f"{address.LOCAL}:{port}"
     assert run("serving", "down", "--port", port, cwd=folder).returncode == 0

@@ -22,8 +22,8 @@ from converters.checking import checks, differences, inputs, verify, warm_up
 from evaluation import pictures as files
 from model_config import base_path
 from model_config.errors import BuildError
-from model_config.manifest import Signature, Tensor
 from model_config.models import Model
+from model_config.signatures import Signature, Tensor
 
 KEY = graphs.DEFAULT_KEY
 X = tf.TensorSpec([None, 3], tf.float32, name="x")

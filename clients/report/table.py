@@ -23,8 +23,8 @@ def cells(row: Row) -> list[str]:
     return [
         str(row["version"]),
         row["recipe"],
-        "unknown" if size is None else _short(size / 1e6),
-        *(_short(row[key]) for key in ("p50_ms", "p90_ms", "p99_ms", "images_per_s")),
+        "unknown" if size is None else short(size / 1e6),
+        *(short(row[key]) for key in ("p50_ms", "p90_ms", "p99_ms", "images_per_s")),
         f"{row['metric']['value']:.3f}",
         f"{row['agreement']:.3f}",
     ]
@@ -34,13 +34,6 @@ def show(title: str, rows: Sequence[Row]) -> None:
     """Print the table on stdout; its names stand in two lines where that keeps it within 80 columns."""
     names = [name.replace(" ", "\n") for name in header(rows)]
     print_table(title, names, [cells(row) for row in rows], left=2)
-
-
-def show_speed(title: str, rows: Sequence[Row]) -> None:
-    """Print what was measured, where nothing was compared."""
-    keys = ("p50_ms", "p90_ms", "p99_ms", "images_per_s")
-    names = ("version", "p50 ms", "p90 ms", "p99 ms", "images/s")
-    print_table(title, names, [(str(row["version"]), *(_short(row[key]) for key in keys)) for row in rows])
 
 
 def sentences(rows: Sequence[Row]) -> list[str]:
@@ -54,8 +47,10 @@ def doubts(rows: Sequence[Row]) -> list[str]:
     return [f"version {row['version']}: {doubt}" for row in rows for doubt in row["doubts"]]
 
 
-def _short(number: float) -> str:
-    """Three digits that matter, as nobody reads more."""
+def short(number: float | None) -> str:
+    """Three digits that matter, as nobody reads more; too few requests for a percentile show nothing."""
+    if number is None:
+        return "n too small"
     return f"{number:.{max(0, 2 - len(str(int(number))) + 1)}f}"
 
 

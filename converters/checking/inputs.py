@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from converters import graphs
 from converters.checking import pictures, strings
 from converters.checking.warm_up import Request
 from model_config.errors import SuiteError
-from model_config.manifest import Signature, Tensor
+from model_config.signatures import Signature, Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -95,7 +95,7 @@ def _closed(tensor: Tensor, sides: tuple[int, int] | None) -> Tensor:
     shape = tensor.shape or ()
     if sides is None or len(shape) < 3 or shape[-3:-1] != (None, None):
         return tensor
-    return tensor.model_copy(update={"shape": (*shape[:-3], *sides, shape[-1])})
+    return replace(tensor, shape=(*shape[:-3], *sides, shape[-1]))
 
 
 def full_shape(tensor: Tensor, batch_size: int) -> tuple[int, ...]:

@@ -9,11 +9,13 @@ from converters import graphs
 from converters.judging import answers, held_out, metrics
 from converters.judging.held_out import HeldOut, Labelled, NotJudged
 from converters.judging.metrics import Answers, Metric
-from evaluation.tasks import detection
+from evaluation.tasks import prepared
 from model_config import goals
 from model_config.errors import SuiteError
 from model_config.goals import Goal
-from model_config.models import Model
+from model_config.models import Model, Task
+
+_AS_IT_IS = "uint8"  # pixels of 8 bits, which need no range
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,10 @@ def judge_for(model: Model, source: Path, key: str) -> Judge:
 
 def _is_detector(source: Path, key: str) -> bool:
     try:
-        detection.input_name(graphs.signatures(source)[key])
+        ready = prepared.prepared(Task(), graphs.signatures(source)[key])
     except SuiteError:
         return False
-    return True
+    return ready.encoder.dtype == _AS_IT_IS
 
 
 def _metric(model: Model, examples: HeldOut, wanted: Answers, detects: bool) -> Metric:

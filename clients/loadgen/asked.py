@@ -1,0 +1,84 @@
+"""Which requests a version is asked: what the user named (pictures, a recording), else random numbers that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clients.ask import Expert
+from clients.client import Client
+from clients.loadgen import payload, saved_model
+from clients.loadgen.payload import Payload
+from evaluation import pictures
+from evaluation.pictures import Picture
+from evaluation.tasks import prepared
+from model_config.errors import SuiteError
+from model_config.models import Task
+from model_config.signatures import Signature
+
+_DETECTION: Final = Task()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to ask about.
+
+    Attributes:
+        images: picture files, encoded as the task says.
+        data: an .npz of arrays by input name.
+        sizes: for random numbers, what the signature leaves open.
+        signature: the default one when empty.
+    """
+
+    images: Sequence[Path] = ()
+    task: Task = _DETECTION
+    data: Path | None = None
+    sizes: Sequence[int] = ()
+    signature: str = ""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse two kinds at once."""
+        if self.images and self.data:
+            raise SuiteError("give --image or --data, not both")
+
+    def arrays(self, signature: Signature, batch: int) -> list[payload.Arrays]:
+        """Inputs by name, from the recording or made up."""
+        if self.data:
+            return payload.recorded_inputs(self.data, batch)
+        return payload.enough(payload.random_inputs(signature, batch, self.sizes, self.seed))
+
+    def of_server(self, client: Client, model: str, version: int | None, batch: int) -> Payload:
+        """The requests for one version, of which the first was answered; ClientError when it was not."""
+        if self.images:
+            expert = Expert.connect(client, model, version, task=self.task)
+            requests = [expert.request(each) for each in batches(self._read(), batch)]
+        else:
+            signature = client.signature(model, version, *([self.signature] if self.signature else []))
+            inputs = self.arrays(signature, batch)
+            requests = payload.requests(model, inputs, version, self.signature)
+        client.ask(requests[0])
+        return payload.of_requests(requests)
+
+    def of_folder(self, folder: Path, batch: int) -> Payload:
+        """The requests for a version that runs in a process of ours."""
+        found = saved_model.signature(folder, self.signature)
+        if self.images:
+            task = prepared.prepared(self.task, found, None)
+            inputs = [task.encode(each)[0] for each in batches(self._read(), batch)]
+        else:
+            inputs = self.arrays(found, batch)
+        return payload.of_requests(payload.requests(folder.parent.name, inputs, None, self.signature))
+
+    def _read(self) -> list[Picture]:
+        return [pictures.read(path) for path in self.images]
+
+
+def batches(read: Sequence[Picture], size: int) -> list[list[Picture]]:
+    """Batches of pictures of one size, the first picture's where they have to be alike, repeated to fill the last."""
+    if size == 1:
+        return [[picture] for picture in read]
+    same = [picture for picture in read if picture.shape == read[0].shape]
+    return [[same[(start + place) % len(same)] for place in range(size)] for start in range(0, len(same), size)]

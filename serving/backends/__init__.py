@@ -1,0 +1,45 @@
+"""What can run a server: each backend is the command line that serves a bundle, and what is to be known before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from model_config.errors import ServeError
+from serving.backends.binary import Binary
+from serving.backends.container import Container
+from serving.backends.launch import Backend
+from serving.backends.python_server import PythonServer
+
+# in the order in which ``auto`` tries them: the stock server before ours
+BACKENDS: Final[Mapping[str, Backend]] = MappingProxyType(
+    {"docker": Container(), "binary": Binary(), "embedded": PythonServer()}
+)
+NAMES: Final = ("auto", *BACKENDS)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend, and why it was taken."""
+
+    name: str
+    backend: Backend
+    why: str
+
+
+def choose(name: str) -> Choice:
+    """The backend of this name, or for ``auto`` the first that can run here; ServeError when it cannot."""
+    if name != "auto":
+        problem = BACKENDS[name].unfit()
+        if problem:
+            raise ServeError(f"backend {name} cannot run here: {problem}")
+        return Choice(name, BACKENDS[name], "as asked")
+    passed: list[str] = []
+    for known, backend in BACKENDS.items():
+        problem = backend.unfit()
+        if not problem:
+            return Choice(known, backend, "; ".join([*passed, backend.reason]))
+        passed.append(f"not {known}: {problem}")
+    raise ServeError("nothing can run a server here; " + "; ".join(passed))

@@ -1,0 +1,29 @@
+"""The GPU of this machine, as the driver tells it."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+
+_ASK = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+_ASK_S = 20.0
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU's model and driver; both empty where there is none."""
+
+    name: str = ""
+    driver: str = ""
+
+
+@lru_cache(maxsize=1)  # asking the driver takes a second
+def first() -> Gpu:
+    """The first GPU; an empty one where there is none or no driver."""
+    try:
+        told = subprocess.run(_ASK, capture_output=True, text=True, timeout=_ASK_S, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return Gpu()
+    name, _, driver = told.strip().partition("\n")[0].partition(", ")
+    return Gpu(name, driver)
