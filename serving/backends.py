@@ -15,7 +15,16 @@ Argv = tuple[str, ...]
 
 def embedded(config: Path, port: int) -> Argv:
     """TensorFlow in Python, on this machine."""
-    return (sys.executable, "-m", "serving.embedded", f"--port={port}", f"--model_config_file={config.resolve()}")
+    # a version that fails to load is told of at once, not after five minutes of trying again
+    retries = "--max_num_load_retries=0"
+    return (
+        sys.executable,
+        "-m",
+        "serving.embedded",
+        f"--port={port}",
+        f"--model_config_file={config.resolve()}",
+        retries,
+    )
 
 
 BACKENDS: Final[Mapping[str, Callable[[Path, int], Argv]]] = MappingProxyType({"embedded": embedded})

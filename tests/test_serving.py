@@ -149,7 +149,8 @@ def test_backends_to_come_are_known(repository, port, name):
 def test_the_command_line_of_a_backend_is_said_before_it_runs(tmp_path):
     command = backends.argv("auto", tmp_path / "models.config", 8500)
 
-    assert command[1:] == ("-m", "serving.embedded", "--port=8500", f"--model_config_file={tmp_path / 'models.config'}")
+    config = f"--model_config_file={tmp_path / 'models.config'}"
+    assert command[1:] == ("-m", "serving.embedded", "--port=8500", config, "--max_num_load_retries=0")
 
 
 def test_wait_and_status_ask_any_server(server):

@@ -37,12 +37,14 @@ class Case:
         setting: the flags it wants.
         check: raises when the server does something else.
         may_break: the real server hangs or poisons itself over this, so what comes after wants a fresh one.
+        own: wants a server that was started for it, as its flags, its log or its other ports matter.
     """
 
     name: str
     setting: str
     check: Callable[[Bench], None]
     may_break: bool = False
+    own: bool = False
 
 
 CASES: list[Case] = []
@@ -52,12 +54,12 @@ Row = tuple[Any, str, "Text | None"]
 
 
 def case(
-    name: str, setting: str = "plain", *, may_break: bool = False
+    name: str, setting: str = "plain", *, may_break: bool = False, own: bool = False
 ) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
     """Register a function as a case."""
 
     def register(check: Callable[[Bench], None]) -> Callable[[Bench], None]:
-        CASES.append(Case(name, setting, check, may_break))
+        CASES.append(Case(name, setting, check, may_break, own or setting != "plain"))
         return check
 
     return register
@@ -66,7 +68,7 @@ def case(
 def rows(group: str, table: Mapping[str, Row], setting: str = "plain") -> None:
     """Register a table of requests and what the real server answered."""
     for name, (request, code, text) in table.items():
-        CASES.append(Case(f"{group}: {name}", setting, _asking(request, code, text)))
+        CASES.append(Case(f"{group}: {name}", setting, _asking(request, code, text), own=setting != "plain"))
 
 
 def _asking(request: Any, code: str, text: Text | None) -> Callable[[Bench], None]:

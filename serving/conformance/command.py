@@ -15,6 +15,7 @@ from model_config.console import print_json, print_table
 from model_config.errors import ServeError
 
 if TYPE_CHECKING:
+    from serving.conformance.case import Case
     from serving.conformance.running import Result
 
 _COMMANDS = {"embedded": (sys.executable, "-m", "serving.embedded"), "binary": ("tensorflow_model_server",)}
@@ -25,16 +26,23 @@ _COMMANDS = {"embedded": (sys.executable, "-m", "serving.embedded"), "binary": (
     "--backend", type=click.Choice(list(_COMMANDS)), default="embedded", show_default=True, help="What to test."
 )
 @click.option("--command", "given", help="Test what this starts instead, e.g. a path to tensorflow_model_server.")
+@click.option(
+    "--server", help="Test what runs at HOST:PORT on this machine, as far as its flags allow; unloads its models."
+)
 @click.option("--only", default="", help="Cases whose names contain this.")
 @options.as_json
-def conformance(backend: str, given: str | None, only: str, as_json: bool) -> None:
+def conformance(backend: str, given: str | None, server: str | None, only: str, as_json: bool) -> None:
     """Ask a server of one's own everything that the real one was asked, and compare the answers."""
     command = tuple(shlex.split(given)) if given else _COMMANDS[backend]
     if shutil.which(command[0]) is None:
         raise ServeError(f"there is no {command[0]} on the PATH; install it, or name another with --command")
     from serving.conformance import running
 
-    found = [_told(each, as_json) for each in running.results(command, lambda case: only in case.name)]
+    def wanted(case: Case) -> bool:
+        return only in case.name
+
+    results = running.results_of(server, wanted) if server else running.results(command, wanted)
+    found = [_told(each, as_json) for each in results]
     failed = [each for each in found if each.trouble]
     if as_json:
         print_json([asdict(each) for each in found])

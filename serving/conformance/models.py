@@ -21,14 +21,14 @@ WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
 def make(folder: Path) -> None:
     """Write all of them, one base path each."""
     v1.logging.set_verbosity(v1.logging.ERROR)
-    _save_dense(folder / "dense" / "1", [0.5, -0.5])
-    _save_dense(folder / "dense" / "2", [1.0, -1.0])
+    save_dense(folder / "dense" / "1", [0.5, -0.5])
+    save_dense(folder / "dense" / "2", [1.0, -1.0])
     _save_slow(folder / "slow" / "1")
     _save_half_plus_two(folder / "half_plus_two" / "123", load_s=0.0)
     _save_half_plus_two(folder / "slowload" / "1", load_s=4.0)
-    _save_dense(folder / "warm" / "1", [0.0, 0.0])
+    save_dense(folder / "warm" / "1", [0.0, 0.0])
     _record_warm_up(folder / "warm" / "1", "x")
-    _save_dense(folder / "badly_warmed" / "1", [0.0, 0.0])
+    save_dense(folder / "badly_warmed" / "1", [0.0, 0.0])
     _record_warm_up(folder / "badly_warmed" / "1", "no_such_input")
 
 
@@ -56,7 +56,8 @@ class _Dense(tf.Module):
         return {"rows": tf.fill([tf.shape(x)[0]], tf.shape(x)[0]), "sum": tf.reduce_sum(x, 1)}
 
 
-def _save_dense(folder: Path, bias: list[float]) -> None:
+def save_dense(folder: Path, bias: list[float]) -> None:
+    """Write three small signatures and one that tells how many rows came together."""
     model = _Dense(bias)
     signatures = {"serving_default": model.dense, "add": model.add, "slen": model.slen, "rows": model.rows}
     tf.saved_model.save(model, str(folder), signatures=signatures)

@@ -13,15 +13,21 @@ from pathlib import Path
 
 import grpc
 
+from model_config.errors import ServeError
 from serving.conformance import cases, certificates, models, settings, target
 from serving.conformance.asking import ask
 from serving.conformance.case import CASES, Bench, Case
 from serving.conformance.questions import reload, status
+from serving.conformance.waiting import until
 
 assert cases.__all__  # importing them has registered them
 
 EMBEDDED = (sys.executable, "-m", "serving.embedded")
 _ALIVE_S = 3.0
+_LOAD_S = 60.0
+_NOTHING = "model_config_list { }"
+# what cases that any server can be asked still count on
+_FLAGS = "--allow_version_labels_for_unavailable_models --max_num_load_retries=0"
 
 
 @dataclass(frozen=True)
@@ -80,15 +86,42 @@ class Suite:
 
 
 def results(command: Sequence[str], wanted: Callable[[Case], bool]) -> Iterator[Result]:
-    """Run all wanted cases, one after the other."""
+    """Run all wanted cases, one after the other, on servers of their own."""
     with tempfile.TemporaryDirectory() as folder, Suite(command, Path(folder)) as suite:
         for case in sorted(filter(wanted, CASES), key=lambda case: list(settings.SETTINGS).index(case.setting)):
-            start, trouble = time.perf_counter(), ""
-            try:
-                suite.check(case)
-            except Exception as error:  # any defect of the server is a result
-                trouble = f"{type(error).__name__}: {error}"
-            yield Result(case.name, case.setting, time.perf_counter() - start, trouble)
+            yield _result(case, lambda case=case: suite.check(case))  # type: ignore[misc]
+
+
+def results_of(server: str, wanted: Callable[[Case], bool]) -> Iterator[Result]:
+    """Run the wanted cases that any server can be asked; it serves nothing afterwards.
+
+    Args:
+        server: HOST:PORT; it must see this machine's files.
+    """
+    with tempfile.TemporaryDirectory() as name, grpc.insecure_channel(server) as channel:
+        folder = Path(name)
+        models.make(folder)
+        settings.lay_out(folder)
+        (folder / "models.config").write_text(settings.base_config(folder))
+        bench = Bench(target.Target(server, folder), channel, ())
+        ask(channel, reload(_NOTHING), _LOAD_S)  # a model of the same name and version would stay as it is
+        until(lambda: "AVAILABLE" not in ask(channel, status("dense")).text)
+        first = ask(channel, reload(settings.base_config(folder)), _LOAD_S)
+        if first.code != "OK":
+            raise ServeError(f"{server} does not take the models to ask about: {first.text}; start it with {_FLAGS}")
+        for case in CASES:
+            if wanted(case) and not case.own:
+                yield _result(case, lambda case=case: case.check(bench))  # type: ignore[misc]
+        ask(channel, reload(_NOTHING), _LOAD_S)
+
+
+def _result(case: Case, check: Callable[[], None]) -> Result:
+    start, trouble = time.perf_counter(), ""
+    try:
+        check()
+    except Exception as error:  # any defect of the server is a result
+        trouble = f"{type(error).__name__}: {error}"
+    return Result(case.name, case.setting, time.perf_counter() - start, trouble)
 
 
 @contextmanager

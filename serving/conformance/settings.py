@@ -29,14 +29,19 @@ def base_config(folder: Path) -> str:
     return config(dense, model(folder, "slow"), model(folder, "half_plus_two"))
 
 
-def _plain(folder: Path) -> Flags:
-    monitoring = _write(folder / "monitoring.config", "prometheus_config { enable: true }")
+def lay_out(folder: Path) -> None:
+    """What is beside the models: one that is garbage, a base path without versions, one that will grow."""
     bad = folder / "bad" / "1"
     bad.mkdir(parents=True)
     (bad / "saved_model.pb").write_bytes(b"\xff garbage")
     (folder / "empty").mkdir()
     (folder / "hpt_grow").mkdir()
     shutil.copytree(folder / "half_plus_two" / "123", folder / "hpt_grow" / "123")
+
+
+def _plain(folder: Path) -> Flags:
+    lay_out(folder)
+    monitoring = _write(folder / "monitoring.config", "prometheus_config { enable: true }")
     return (
         f"--model_config_file={_write(folder / 'models.config', base_config(folder))}",
         f"--monitoring_config_file={monitoring}",

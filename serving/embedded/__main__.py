@@ -14,6 +14,7 @@ from serving.embedded import flags, refusals
 from serving.signals import stop_signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what goes wrong is told here, in a sentence
 
 _START_FAILED = 255  # the stock server's
 

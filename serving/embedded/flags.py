@@ -75,6 +75,13 @@ _HELP = {
     "tensorflow_inter_op_parallelism": "Operations at a time; 0: TensorFlow chooses.",
     "per_process_gpu_memory_fraction": "Share of a GPU's memory to take; 0: TensorFlow chooses.",
 }
+_RANGES = {
+    "port": click.IntRange(0, 65535),
+    "rest_api_port": click.IntRange(0, 65535),
+    "grpc_max_threads": click.IntRange(1),
+    "load_retry_interval_micros": click.IntRange(0),
+    "per_process_gpu_memory_fraction": click.FloatRange(0, 1),
+}
 # the stock server knows these; here there is nothing that they could change
 WITHOUT_MEANING = frozenset(
     {
@@ -104,7 +111,7 @@ def _option(name: str, text: str) -> Callable[..., Any]:
         # --flag, --flag=true and --flag=false are all usual
         kind = {"type": bool, "is_flag": False, "flag_value": "true"}
     else:
-        kind = {"type": click.Path(path_type=Path) if default is None else type(default)}
+        kind = {"type": click.Path(path_type=Path) if default is None else _RANGES.get(name, type(default))}
     return click.option(f"--{name}", default=default, show_default=default not in ("", None), help=text, **kind)  # type: ignore[arg-type]
 
 

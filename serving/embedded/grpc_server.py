@@ -23,6 +23,10 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 )
+_WHY = {
+    False: "the port is in use, or the address is not this machine's; stop that server, or choose another with --port",
+    True: "its folder must exist and be yours to write to; choose another with --grpc_socket_path",
+}
 # threads beyond the limit, so that somebody is there to refuse what exceeds it
 _SPARE_THREADS = 4
 
@@ -69,10 +73,7 @@ def _listen(server: grpc.Server, address: str, credentials: Any) -> None:
         else:
             server.add_secure_port(address, credentials)
     except RuntimeError as error:
-        raise ServeError(
-            f"cannot listen on {address}: the port is in use, or the address is not this machine's; "
-            "stop that server, or choose another with --port"
-        ) from error
+        raise ServeError(f"cannot listen on {address}: {_WHY[address.startswith('unix:')]}") from error
 
 
 def _add_health(server: grpc.Server) -> None:

@@ -12,6 +12,7 @@ _SPELLING = {"float32": "float", "float64": "double", "float16": "half"}
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
 INTERNAL = grpc.StatusCode.INTERNAL
+_PYTHONS = "Graph execution error:\n\n"
 _NO_SUCH_OP = "Op type not registered"
 
 
@@ -37,7 +38,10 @@ def of(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     code = getattr(error, "error_code", None)
-    return Refusal(_CODES.get(code, grpc.StatusCode.UNKNOWN), str(getattr(error, "message", error)))
+    text = str(getattr(error, "message", error))
+    # said in front of every text by TensorFlow's Python, not by its C++
+    text = text[len(_PYTHONS) :] if text.startswith(_PYTHONS) else text
+    return Refusal(_CODES.get(code, grpc.StatusCode.UNKNOWN), text)
 
 
 def of_loading(error: Exception) -> Refusal:

@@ -100,22 +100,28 @@ class Servable:
 class _Call:
     """The session's prepared call of some tensors.
 
-    What takes less than handing it to TensorFlow's threads would is run in the caller's own thread.
+    What takes less than handing it to TensorFlow's threads would is run in the caller's own thread. Each way of
+    calling holds the graph's constants once more, so there is only one of them at a time.
     """
 
     def __init__(self, session: Any, fed: Sequence[str], fetched: Sequence[str]) -> None:
-        pooled = CallableOptions(feed=fed, fetch=fetched)
-        own = CallableOptions(feed=fed, fetch=fetched)
-        own.run_options.inter_op_thread_pool = _IN_CALLERS_THREAD
+        self._session = session
+        self._options = CallableOptions(feed=fed, fetch=fetched)
         # the public make_callable checks shapes in Python first: slower, and not with the stock server's words
-        self._pooled: Run = session._make_callable_from_options(pooled)
-        self._own: Run = session._make_callable_from_options(own)
-        self._fastest_s = float("inf")
+        self._run: Run = session._make_callable_from_options(self._options)
+        self._is_quick = False
 
     def __call__(self, feeds: Sequence[np.ndarray[Any, Any]]) -> Sequence[np.ndarray[Any, Any]]:
-        if self._fastest_s < _QUICK_S:
-            return self._own(*feeds)
+        if self._is_quick:
+            return self._run(*feeds)
         start = time.perf_counter()
-        answer = self._pooled(*feeds)
-        self._fastest_s = min(self._fastest_s, time.perf_counter() - start)
+        answer = self._run(*feeds)
+        if time.perf_counter() - start < _QUICK_S:
+            self._stay_in_callers_thread()
         return answer
+
+    def _stay_in_callers_thread(self) -> None:
+        self._is_quick = True
+        options = CallableOptions(feed=self._options.feed, fetch=self._options.fetch)
+        options.run_options.inter_op_thread_pool = _IN_CALLERS_THREAD
+        self._run = self._session._make_callable_from_options(options)

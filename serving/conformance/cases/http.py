@@ -32,7 +32,7 @@ def _json(bench: Bench, path: str, body: Any = None) -> tuple[int, Any]:
 _STATE = {"state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
 
 
-@case("REST: status")
+@case("REST: status", own=True)
 def _status(bench: Bench) -> None:
     both = {"model_version_status": [{"version": "2", **_STATE}, {"version": "1", **_STATE}]}
     one = {"model_version_status": both["model_version_status"][1:]}
@@ -42,7 +42,7 @@ def _status(bench: Bench) -> None:
     assert _json(bench, "/v1/models/nope") == (404, unknown)
 
 
-@case("REST: metadata")
+@case("REST: metadata", own=True)
 def _metadata(bench: Bench) -> None:
     code, found = _json(bench, "/v1/models/dense/metadata")
 
@@ -54,7 +54,7 @@ def _metadata(bench: Bench) -> None:
     assert signature["method_name"] == "tensorflow/serving/predict"
 
 
-@case("REST: predict by row")
+@case("REST: predict by row", own=True)
 def _by_row(bench: Bench) -> None:
     path = "/v1/models/dense:predict"
     plain = {"instances": [[1, 2, 3], [4, 5, 6]]}
@@ -63,7 +63,7 @@ def _by_row(bench: Bench) -> None:
     assert _json(bench, path, named) == (200, {"predictions": [{"sum": 3, "diff": -1}, {"sum": 8, "diff": -2}]})
 
 
-@case("REST: predict by column, of a version and of a label")
+@case("REST: predict by column, of a version and of a label", own=True)
 def _by_column(bench: Bench) -> None:
     answer = {"outputs": [[22.5, 27.5]]}
     for which in ("versions/1", "labels/stable"):
@@ -72,7 +72,7 @@ def _by_column(bench: Bench) -> None:
     assert _json(bench, "/v1/models/dense:predict", added) == (200, {"outputs": {"sum": [3], "diff": [-1]}})
 
 
-@case("REST: strings and bytes")
+@case("REST: strings and bytes", own=True)
 def _strings(bench: Bench) -> None:
     body = {"signature_name": "slen", "inputs": {"s": ["abc", {"b64": "YQBi"}]}}
     code, found = _json(bench, "/v1/models/dense:predict", body)
@@ -80,7 +80,7 @@ def _strings(bench: Bench) -> None:
     assert (code, found["outputs"]["n"], found["outputs"]["echo"][0]) == (200, [3, 3], "abc")
 
 
-@case("REST: what is wrong is told with a code")
+@case("REST: what is wrong is told with a code", own=True)
 def _wrong(bench: Bench) -> None:
     path = "/v1/models/dense:predict"
     good = {"instances": [[1, 2, 3]]}
@@ -100,7 +100,7 @@ def _wrong(bench: Bench) -> None:
     assert _get(bench, "/v1/nothing")[0] in (400, 404)
 
 
-@case("Metrics: requests and their times are counted under the stock names")
+@case("Metrics: requests and their times are counted under the stock names", own=True)
 def _metrics(bench: Bench) -> None:
     bench.ask(predict()).require("OK")
     bench.ask(predict(version=99)).require("NOT_FOUND")

@@ -207,7 +207,7 @@ def _label_moves(bench: Bench) -> None:
     _base(bench)
 
 
-@case("Reload: a new label may name a version that is not there, as the flag allows it")
+@case("Reload: a new label may name a version that is not there, as the flag allows it", own=True)
 def _label_ahead(bench: Bench) -> None:
     entry = model(bench.target.folder, "dense", ALL, label("next", 5))
     bench.ask(reload(config(entry))).require("OK", _OK)

@@ -22,7 +22,7 @@ def _fails_with_config(bench: Bench, entry: str, text: str) -> None:
     _fails(bench, [f"--model_config_file={path}"], text)
 
 
-@case("Start: nothing to serve is named")
+@case("Start: nothing to serve is named", own=True)
 def _nothing(bench: Bench) -> None:
     text = (
         "Failed to start server. Error: INVALID_ARGUMENT: "
@@ -31,13 +31,13 @@ def _nothing(bench: Bench) -> None:
     _fails(bench, [], text)
 
 
-@case("Start: the config file is not there")
+@case("Start: the config file is not there", own=True)
 def _no_file(bench: Bench) -> None:
     text = "Failed to start server. Error: NOT_FOUND: nothere.conf; No such file or directory"
     _fails(bench, ["--model_config_file=nothere.conf"], text)
 
 
-@case("Start: a relative base path")
+@case("Start: a relative base path", own=True)
 def _relative(bench: Bench) -> None:
     text = (
         "Failed to start server. Error: INVALID_ARGUMENT: "
@@ -46,7 +46,7 @@ def _relative(bench: Bench) -> None:
     _fails_with_config(bench, 'name: "none" base_path: "relative/x" model_platform: "tensorflow"', text)
 
 
-@case("Start: a saved_model.pb that is garbage")
+@case("Start: a saved_model.pb that is garbage", own=True)
 def _garbage(bench: Bench) -> None:
     text = (
         "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: "
@@ -55,7 +55,7 @@ def _garbage(bench: Bench) -> None:
     _fails_with_config(bench, model(bench.target.folder, "bad"), text)
 
 
-@case("Start: a label without leave, as nothing is loaded yet")
+@case("Start: a label without leave, as nothing is loaded yet", own=True)
 def _label(bench: Bench) -> None:
     text = "Request to assign label to version 1 of model dense, which is not currently available for inference"
     _fails_with_config(bench, model(bench.target.folder, "dense", ALL, label("stable", 1)), text)
