@@ -184,13 +184,13 @@ def test_an_answer_ends_in_its_version():
 
 def measured(number: int) -> Measured:
     rng = np.random.default_rng(number)
-    taken = np.sort(rng.integers(10**9, 2 * 10**9, (number, 4)), axis=1)
-    taken[:, 3] = 0
+    taken = np.sort(rng.integers(10**9, 2 * 10**9, (number, 5)), axis=1)
+    taken[:, 3:] = 0
     return Measured(taken, taken[:5], 10**9, 2 * 10**9, SETTLED, [Report(1.0, 2.0, 0.1, {"OK": ""})], True)
 
 
 def relative(samples: np.ndarray, start: int) -> list[list[int]]:
-    return (samples - [start, start, start, 0]).tolist()
+    return (samples - [start, start, start, 0, 0]).tolist()
 
 
 def test_what_was_kept_comes_back(tmp_path):

@@ -86,7 +86,7 @@ class Closed:
             if slot.ready:
                 self.answered(slot)
                 slot.flush()
-            else:
+            elif slot.absent:
                 self._samples.extend((now, now, now, Code.NO_CONNECTION) * self._quota.take(callers - slot.in_flight))
 
 
@@ -115,14 +115,16 @@ class Open:
         """Changes nothing: that is the point of an open loop."""
 
     def tick(self, now: int) -> None:
-        """Ask whatever is due; what nobody takes has failed at once."""
+        """Ask whatever is due; where nobody is there it has failed at once."""
         while self.next_due <= now:
             slot = self._next_slot()
             if slot:
                 slot.ask(1, self.next_due, now)
                 slot.flush()
-            else:
+            elif all(each.absent for each in self._slots):
                 self._samples.extend((self.next_due, now, now, Code.NO_CONNECTION))
+            else:  # a connection is on its way, and what waits for it has been due since then
+                return
             self._advance()
 
     def _next_slot(self) -> Slot | None:
