@@ -111,7 +111,7 @@ def test_csv_has_a_column_a_figure(server):
 
 
 def test_the_table_fits_eighty_columns_and_doubts_stand_below_it(server):
-    done = bench(server, "--version", "1,2", *SIZE, "--requests", 20, "--concurrency", 16)
+    done = bench(server, "--version", "1,2", *SIZE, "--requests", 20, "--concurrency", 4)
 
     assert max(map(len, map(str.rstrip, done.stdout.splitlines()))) <= 80
     assert "p99 rests on 20 requests" in done.stderr

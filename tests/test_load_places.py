@@ -79,6 +79,7 @@ def test_metrics_that_are_not_there_are_one_sentence(server):
     assert_one_sentence(run("clients", "bench", "--server", server, "--model", "tiny", "--metrics-url", url), "--rest")
 
 
+@pytest.mark.slow
 def test_a_version_is_measured_without_a_server(repository, tmp_path):
     folder, file = repository / "tiny" / "2", tmp_path / "samples.jsonl"
     sweep = ("--size", "48x64x3", "--concurrency", "1,2", "--rate", 100, "--requests", 50, "--output", file)
