@@ -1,7 +1,7 @@
 """The same client under Locust, for load that one machine cannot make.
 
     pip install '.[locust]'
-    locust --master --expect-workers 2 --host HOST:PORT --model demo --served 2 --size 320x320x3
+    locust --master --expect-workers 2 --host HOST:PORT --model demo --served 2 --size 320x320
     locust --worker --master-host MASTER        (on each machine, once a processor)
 
 Locust's users are a closed loop: each waits for its answer before it asks again. ``python -m clients bench``

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from command_line import assert_one_sentence, run
 
-SIZE = ("--size", "48x64x3")
+SIZE = ("--size", "48x64")
 POINT = {"version", "batch", "concurrency", "rate", "requests", "verdict", "doubts", "errors", "client", "warm_up"}
 
 

@@ -29,7 +29,7 @@ def locust(folder: Path, *arguments: object) -> subprocess.Popen[str]:
 def test_two_workers_ask_and_the_master_adds_up(server, tmp_path):
     port = address.free_port()
     run = ("--headless", "--users", 4, "--spawn-rate", 4, "--run-time", "5s", "--json", "--loglevel", "INFO")
-    load = ("--host", server, "--model", "tiny", "--served", 2, "--size", "48x64x3")
+    load = ("--host", server, "--model", "tiny", "--served", 2, "--size", "48x64")
     master = locust(tmp_path, "--master", "--expect-workers", 2, "--master-bind-port", port, *run, *load)
     workers = [locust(tmp_path, "--worker", "--master-port", port) for _ in range(2)]
     output, errors = master.communicate(timeout=120)
