@@ -23,6 +23,14 @@ _LEAST_RATE = 0.25
 _LAST_TRIES = 4  # lower rates when the found one does not hold over a whole run
 
 
+class _Interrupted(Exception):
+    """Ctrl-C ended a probe, and with it the search."""
+
+    def __init__(self, probe: Kept) -> None:
+        super().__init__()
+        self.probe = probe
+
+
 @dataclass(frozen=True)
 class Search:
     """A search under one bound, which the rules' percentile has to keep."""
@@ -33,9 +41,12 @@ class Search:
     def row(self, point: Point) -> Row:
         """The figures at the highest rate of an open loop otherwise like this one; INVALID when no rate holds."""
         kept = next((kept for kept in self.bench.before if self._is_of(kept, point)), None)
-        if kept is None:
-            kept = self._found(point)
-            self.bench.keep(kept)
+        try:
+            if kept is None:
+                kept = self._found(point)
+                self.bench.keep(kept)
+        except _Interrupted as end:
+            return row(end.probe, self.bench.rules)
         figures = row(kept, self.bench.rules)
         if kept.extra["slo"]["kept"]:
             return figures
@@ -43,7 +54,7 @@ class Search:
         return {**figures, "verdict": "INVALID", "doubts": [*figures["doubts"], broken]}
 
     def _is_of(self, kept: Kept, point: Point) -> bool:
-        same = replace(kept.point, in_flight=0, rate=point.rate) == point
+        same = replace(kept.point, in_flight=0, rate=point.rate) == point and kept.measured.ended != INTERRUPTED
         return same and kept.extra.get("slo", {}).get("bound_ms") == self.bound_ms
 
     def _found(self, point: Point) -> Kept:
@@ -76,7 +87,7 @@ class Search:
         timeout = min(rules.timeout_s, max(1.0, _PROBE_TIMEOUT * self.bound_ms / 1e3))
         measured = self.bench.measured(point, replace(rules, requests=requests, timeout_s=timeout))
         if measured.ended == INTERRUPTED:
-            raise KeyboardInterrupt
+            raise _Interrupted(Kept(point, measured))
         return self._keeps(measured)
 
     def _keeps(self, measured: Measured) -> bool:

@@ -58,8 +58,10 @@ class Fleet:
         bodies = Path(self._folder.name, "bodies")
         bodies.write_bytes(b"".join(messages))
         job = replace(job, bodies=str(bodies), sizes=[len(message) for message in messages])
-        self._workers = [self._start(job, place) for place in range(workers)]
+        self._workers: list[_Worker] = []
         try:
+            for place in range(workers):
+                self._workers.append(self._start(job, place))
             for worker in self._workers:
                 self._welcome(worker)
         except BaseException:

@@ -102,7 +102,10 @@ def _rows(bench: Bench, wanted: Plan) -> Iterator[Row]:
     else:
         search = Search(bench, wanted.slo_ms)
         for point in wanted.points:
-            yield search.row(point)
+            found = search.row(point)
+            yield found
+            if found["ended"] == INTERRUPTED:
+                return
 
 
 def _before(given: Given, title: str, target: Target, rules: Rules) -> Sequence[store.Kept]:
