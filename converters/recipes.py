@@ -71,13 +71,13 @@ def _calibration(step: Step, model: Model) -> dict[str, str]:
         "calibration": str(model.calibration.path),
         "pictures": str(model.calibration.pictures),
         "pixels": ",".join(map(str, model.calibration.pixels)),
+        "hold_out": "no" if model.data else "yes",
     }
     if step.name == "tf_trt":
         return {**given, "calibration_batch": str(model.calibration.batch_size)}
     learning = {
         "percentile": str(model.calibration.percentile),
         "keep_float": ",".join(model.calibration.keep_float),
-        "hold_out": "no" if model.data else "yes",
     }
     return {**given, **learning}
 
@@ -139,7 +139,9 @@ def _engine_recipe(line: str, precision: str, *, calibrated: bool = False) -> Re
             Step("fix_input_size"),
             # engines want sizes that they need not compute
             Step("static_shapes"),
-            Step("limit_candidates"),
+            Step("limit_candidates", {"candidates": "1000"}),
+            Step("unrolled_nms"),
+            Step("plain_slices"),
             Step("tf_trt", {"precision": precision}, calibrated=calibrated),
         ),
         needs="an NVIDIA GPU with TensorRT",

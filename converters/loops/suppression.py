@@ -80,7 +80,7 @@ def suppress(rule: Suppression, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     given = dict(given)
     boxes, scores, window = given.pop("boxes"), given.pop("scores"), given.pop("window", None)
-    boxes = boxes[:, :, tf.newaxis] if boxes.shape.rank == 3 else boxes
+    boxes = tf.expand_dims(boxes, 2) if boxes.shape.rank == 3 else boxes
     after = rule.clip is not None and rule.clip.when == "after"
     if rule.clip and not after:
         boxes, scores = _clipped(rule.clip, boxes, scores, window)
@@ -166,11 +166,21 @@ def _valid(kept: dict[str, Any]) -> Any:
 
 def _padded(rule: Suppression, kept: dict[str, Any]) -> dict[str, Any]:
     rows = {**kept, "classes": kept["classes"] + rule.first_class}
-    count, valid = rows.pop("count"), _valid(kept)
+    count = rows.pop("count")
     for role, value in rows.items():
-        mask = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (value.shape.rank - 2)], 0))
-        rows[role] = tf.where(mask, value, tf.cast(rule.padding.get(role, 0.0), value.dtype))
+        wanted = rule.padding.get(role, 0.0)
+        if wanted != _padding_there(rule, role):
+            valid = _valid(kept)
+            mask = tf.reshape(valid, tf.concat([tf.shape(valid), [1] * (value.shape.rank - 2)], 0))
+            rows[role] = tf.where(mask, value, tf.cast(wanted, value.dtype))
     return {**rows, "count": count}
+
+
+def _padding_there(rule: Suppression, role: str) -> float | None:
+    """What stands in rows without a box already; None where it is no certain number."""
+    if role not in ROLES or (rule.clip is not None and rule.clip.when == "after"):
+        return None
+    return rule.first_class if role == "classes" else 0.0
 
 
 def built(rule: Suppression, given: Mapping[str, Any], types: Mapping[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from converters.passes import (
     freeze,
     graph_transforms,
     limit_candidates,
+    plain_slices,
     quantize_nodes_calibrated,
     quantize_weights_per_channel,
     remove_colocation,
@@ -15,6 +16,7 @@ from converters.passes import (
     remove_identities,
     static_shapes,
     tf_trt,
+    unrolled_nms,
     vectorize_preprocessing,
 )
 
@@ -26,6 +28,7 @@ __all__ = [
     "freeze",
     "graph_transforms",
     "limit_candidates",
+    "plain_slices",
     "quantize_nodes_calibrated",
     "quantize_weights_per_channel",
     "remove_colocation",
@@ -33,5 +36,6 @@ __all__ = [
     "remove_identities",
     "static_shapes",
     "tf_trt",
+    "unrolled_nms",
     "vectorize_preprocessing",
 ]

@@ -36,6 +36,7 @@ def tf_trt(
     pictures: str = "100",
     pixels: str = "0,255",
     calibration_batch: str = "8",
+    hold_out: str = "no",
 ) -> None:
     """Put TensorRT engines in the place of what TensorRT can compute, built ahead for every declared batch size.
 
@@ -56,6 +57,7 @@ def tf_trt(
         pictures: how many of them to use.
         pixels: what the darkest and the brightest pixel become where the graph takes floats, such as ``-1,1``.
         calibration_batch: how many are calibrated with at once.
+        hold_out: ``yes`` to set some of them aside to judge by.
     """
     if precision not in PRECISIONS:
         raise BuildError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
@@ -72,7 +74,9 @@ def tf_trt(
     data = None
     if precision == "INT8" and calibration:
         darkest, brightest = (float(value) for value in pixels.split(","))
-        data = Calibration(Path(calibration), int(pictures), (darkest, brightest), int(calibration_batch))
+        data = Calibration(
+            Path(calibration), int(pictures), (darkest, brightest), int(calibration_batch), hold_out == "yes"
+        )
     plan = decide(graphs.read(source), wishes, data, _names(half))
     _convert(source, target, plan, float(minimum_inside))
 
@@ -88,8 +92,7 @@ def _sizes(listed: str) -> tuple[tuple[int, int], ...]:
 
 def _convert(source: Path, target: Path, plan: Plan, minimum_inside: float) -> None:
     found = machine.here()
-    log = process.convert(source, target, plan)
-    graph, converted = graphs.read(source), graphs.meta_graph(target).graph_def
+    converted = process.convert(source, target, plan)
     facts = TensorRT(
         **asdict(found),
         precision=plan.precision,
@@ -101,9 +104,9 @@ def _convert(source: Path, target: Path, plan: Plan, minimum_inside: float) -> N
         excluded=plan.exclude,
         calibration_batches=plan.calibration.pictures // plan.calibration.batch if plan.calibration else 0,
         decisions=plan.reasons,
-        engines=tuple(segments.engines(converted)),
-        outside=tuple(segments.outside(converted, log)),
-        arithmetic_inside=round(segments.share(graph, converted, plan.shapes[0]), 4),
+        engines=converted.segments.engines,
+        outside=segments.with_reasons(converted.segments.outside, converted.log),
+        arithmetic_inside=round(converted.segments.inside_share, 4),
         engine_bytes=base_path.sizes(target).get("assets", 0),
     )
     _require_inside(facts, minimum_inside)

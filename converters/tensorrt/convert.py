@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import numpy as np
 import tensorflow as tf
+from pydantic import TypeAdapter
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.compiler.tensorrt import trt_convert
 
 from converters import graphs
-from converters.tensorrt import calibrating
+from converters.tensorrt import calibrating, segments
+from converters.tensorrt.naming import rename_engines
 from converters.tensorrt.plan import Plan
-from converters.tensorrt.segments import ENGINE
 
 _EVERY_NODE: Final = "train_op"  # where TensorFlow's optimizers look for what must stay as it is
 
@@ -36,8 +38,8 @@ class Converter(trt_convert.TrtGraphConverterV2):  # type: ignore[misc]
             input_saved_model_dir=str(source),
             input_saved_model_signature_key=key,
             use_dynamic_shape=plan.dynamic,
-            # a profile for each declared shape, and one for what lies between them
-            dynamic_shape_profile_strategy=("Range+Optimal" if len(plan.shapes) > 1 else "Optimal"),
+            # one profile for all that lies between the smallest and the largest, whose build takes minutes
+            dynamic_shape_profile_strategy=("Range" if len(plan.shapes) > 1 else "Optimal"),
             max_workspace_size_bytes=plan.workspace_mib << 20,
             precision_mode=plan.precision,
             minimum_segment_size=plan.minimum_segment_size,
@@ -101,6 +103,7 @@ class Conversion:
             converter.convert(calibration_input_fn=self._calibration)
         converter.build(self._examples)
         tell(len(self._plan.shapes), len(self._plan.shapes), "saving the engines")
+        self._describe(converter.graph_def, target)
         converter.save(str(target))
         self._finish(target)
 
@@ -126,20 +129,32 @@ class Conversion:
             tell(number, len(found), "calibrating")
             yield batch
 
+    def _describe(self, converted: Any, target: Path) -> None:
+        """Say beside the target what became of the graph."""
+        inputs = self._graph.signature.inputs
+        shapes = {graphs.node_name(inputs[name].name): shape for name, shape in self._plan.shapes[0].items()}
+        found = segments.describe(converted, shapes)
+        described(target).write_bytes(TypeAdapter(segments.Segments).dump_json(found))
+
     def _finish(self, target: Path) -> None:
         """Forbid building while requests wait, and give the signature its own shapes and method name back."""
         path = target / "saved_model.pb"
         saved = SavedModel.FromString(path.read_bytes())
         (meta,) = saved.meta_graphs
-        for node in graphs.nodes(meta.graph_def):
-            if node.op == ENGINE:
-                node.attr["_allow_build_at_runtime"].b = False
+        for node in segments.engine_nodes(meta.graph_def):
+            node.attr["_allow_build_at_runtime"].b = False
+        rename_engines(meta.graph_def, uuid4().hex[:8])
         written, declared = meta.signature_def[self._graph.key], self._graph.signature
         for mine, theirs in ((declared.inputs, written.inputs), (declared.outputs, written.outputs)):
             for name in mine.keys() & theirs.keys():
                 theirs[name].tensor_shape.CopyFrom(mine[name].tensor_shape)
         written.method_name = declared.method_name
         path.write_bytes(saved.SerializeToString())
+
+
+def described(target: Path) -> Path:
+    """Where it is said what became of the graph that ``target`` was made from."""
+    return target.with_name("tensorrt-segments.json")
 
 
 def tell(done: int, total: int, words: str) -> None:

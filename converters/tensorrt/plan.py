@@ -19,7 +19,6 @@ Precision = Literal["FP32", "FP16", "INT8"]
 PRECISIONS: Final[tuple[Precision, ...]] = ("FP32", "FP16", "INT8")
 AUTO, STATIC, DYNAMIC = "auto", "static", "dynamic"
 
-_NMS: Final = "CombinedNonMaxSuppression"
 _USUAL_SIDE: Final = 320
 
 
@@ -56,12 +55,14 @@ class Calibration:
         pictures: how many of them at most.
         pixels: what the darkest and the brightest pixel become where the graph takes floats.
         batch: how many are asked at once.
+        hold_out: set some aside to judge by.
     """
 
     path: Path
     pictures: int
     pixels: tuple[float, float]
     batch: int
+    hold_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def decide(graph: Graph, wishes: Wishes, calibration: Calibration | None = None,
         outside = set()
     return Plan(
         precision=wishes.precision,
-        shapes=tuple(_shapes(graph, wishes)),
+        shapes=tuple(_shapes(graph, wishes, {1} if dynamic else set())),
         dynamic=dynamic,
         minimum_segment_size=wishes.minimum_segment_size,
         workspace_mib=wishes.workspace_mib,
@@ -165,20 +166,25 @@ def _require_layers_closed(loaded: Any, outside: set[str], wishes: Wishes) -> No
 def _dynamic(graph: Graph, wishes: Wishes, layers_open: bool) -> tuple[bool, str]:
     if wishes.shapes != AUTO:
         return wishes.shapes == DYNAMIC, f"{wishes.shapes} shapes, as models.yaml says"
-    if any(node.op == _NMS for node in graph.graph_def.node):
-        return True, f"dynamic shapes, as only with them TensorRT takes {_NMS}"
+    if any(_picks(node) for node in graph.graph_def.node):
+        return True, "dynamic shapes, as only with them TensorRT picks other rows in each picture"
     if layers_open:
         return True, "dynamic shapes, as pictures come in several sizes"
     return False, "static shapes, one engine for each batch size"
 
 
-def _shapes(graph: Graph, wishes: Wishes) -> list[dict[str, tuple[int, ...]]]:
-    """Of every input, for every batch size and size of pictures."""
+def _picks(node: Any) -> bool:
+    """Whether it gathers by indices of each picture's own, as suppression does."""
+    return node.op == "GatherV2" and bool(node.attr["batch_dims"].i)
+
+
+def _shapes(graph: Graph, wishes: Wishes, further: set[int]) -> list[dict[str, tuple[int, ...]]]:
+    """Of every input, for every batch size, those further ones included, and size of pictures."""
     sizes: Sequence[tuple[int, int] | None] = wishes.input_sizes or (None,)
     inputs = graph.signature.inputs.items()
     return [
         {name: _filled(name, tf.TensorShape(info.tensor_shape), batch, size) for name, info in inputs}
-        for batch in sorted(set(wishes.batch_sizes))
+        for batch in sorted({*wishes.batch_sizes, *further})
         for size in sizes
     ]
 

@@ -8,12 +8,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from pydantic import TypeAdapter
+
 from converters import progress
 from converters.tensorrt.plan import Plan
+from converters.tensorrt.segments import Segments
 from model_config.errors import BuildError
 
 # what TF-TRT has to say beyond errors, and why it leaves what it leaves
@@ -23,13 +27,21 @@ _SAYING: Final = MappingProxyType(
 # an engine that is missing or does not fit is an error, not a reason to compute in TensorFlow
 NO_FALLBACK: Final[Mapping[str, str]] = MappingProxyType({"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "0"})
 
-_FAILED: Final = re.compile(r"Engine creation for (\S+) failed|TensorRT engine building failed|Failed to build engine")
+_FAILED: Final = re.compile(r"Engine creation for (\S+) failed[^\n]*")
 _OUT_OF_MEMORY: Final = re.compile(r"[Oo]ut of memory|OOM when allocating|RESOURCE_EXHAUSTED|ResourceExhaustedError")
 _PREFIX: Final = re.compile(r"^[\d: .-]+[EWF] \S+\] ")
 
 
-def convert(source: Path, target: Path, plan: Plan) -> str:
-    """Convert ``source`` to ``target``; what was logged.
+@dataclass(frozen=True)
+class Converted:
+    """What came of a conversion beside the servable: the graph in figures, and what TF-TRT logged."""
+
+    segments: Segments
+    log: str
+
+
+def convert(source: Path, target: Path, plan: Plan) -> Converted:
+    """Convert ``source`` to ``target``.
 
     Raises:
         BuildError: it failed; the log stays beside the target until the draft is deleted.
@@ -55,7 +67,8 @@ def convert(source: Path, target: Path, plan: Plan) -> str:
         raise BuildError(_why(code, log_text, plan))
     if failed := _FAILED.search(log_text):
         raise BuildError(_unbuilt(failed[0], log_text, plan))
-    return log_text
+    told = target.with_name("tensorrt-segments.json").read_bytes()
+    return Converted(TypeAdapter(Segments).validate_json(told), log_text)
 
 
 def _follow(line: bytes) -> None:
@@ -75,8 +88,7 @@ def _why(code: int, log: str, plan: Plan) -> str:
 def _unbuilt(words: str, log: str, plan: Plan) -> str:
     if _OUT_OF_MEMORY.search(log):
         return _no_memory(plan)
-    reasons = [_plain(line) for line in log.splitlines() if re.match(r"^\S+ \S+ E ", line)]
-    return f"TensorRT built no engine ({words}): {reasons[-1] if reasons else 'it did not say why'}"
+    return f"TensorRT built no engine: {words}"
 
 
 def _no_memory(plan: Plan) -> str:
