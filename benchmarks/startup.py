@@ -19,6 +19,7 @@ RUNS = 20
 RESULT = Path(__file__).parent / "results" / "startup.json"
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
+    "python -c 'import clients'": ["-c", "import clients"],
     "python -c 'import clients.client'": ["-c", "import clients.client"],
     "python -m clients --help": ["-m", "clients", "--help"],
     "python -m clients status (no server)": ["-m", "clients", "status", "--server", "127.0.0.1:1", "--model", "x"],

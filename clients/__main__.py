@@ -19,14 +19,14 @@ from model_config.console import Commands, print_json, progress, stderr
 from model_config.errors import SuiteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rich.progress import Progress
 
     from clients.ask import Detector
     from clients.client import Client
     from clients.connection import Connection
-    from model_config.models import Model
+    from model_config.models import Model, Task
 
 
 # what goes wrong is told in a sentence of ours; these libraries would write lines of their own before it
@@ -63,7 +63,7 @@ _concurrency = click.option("--concurrency", default=1, show_default=True, help=
 
 
 @main.command()
-@options.server
+@connection
 @options.model
 @options.versions
 @click.option("--data", type=click.Path(path_type=Path), help="A folder with COCO's instances.json and images/.")
@@ -76,7 +76,7 @@ _concurrency = click.option("--concurrency", default=1, show_default=True, help=
 @options.models_file
 @options.as_json
 def compare(
-    server: str,
+    connection: Connection,
     model: str,
     versions: tuple[int, ...],
     data: Path | None,
@@ -97,15 +97,15 @@ def compare(
     from clients.client import Client
     from clients.loadgen.plan import Point, Rules
     from clients.report import table, write
-    from evaluation import datasets, labels
+    from evaluation import datasets
     from model_config import models
 
     known = models.load(file).get(model)
     dataset = datasets.load(_data(data, known))
     task = known.task if known else models.Task()
     load, rules = Point(None, batch, concurrency), Rules(warm_up, requests=requests)
-    with Client(server) as client, progress() as bars:
-        detectors = _detectors(client, model, versions, labels.load(task.labels))
+    with Client(connection) as client, progress() as bars:
+        detectors = _detectors(client, model, versions, task)
         asked = _bars(bars, "asking", versions, len(dataset.pictures))
         measured = _bars(bars, "measuring", versions, requests)
         found = compare.compare(
@@ -123,10 +123,10 @@ def _data(given: Path | None, known: Model | None) -> Path:
     return folder
 
 
-def _detectors(client: Client, model: str, versions: tuple[int, ...], names: Mapping[int, str]) -> dict[int, Detector]:
+def _detectors(client: Client, model: str, versions: tuple[int, ...], task: Task) -> dict[int, Detector]:
     from clients.ask import Detector
 
-    return {number: Detector.connect(client, model, number, names) for number in versions}
+    return {number: Detector.connect(client, model, number, task=task) for number in versions}
 
 
 def _bars(bars: Progress, verb: str, versions: tuple[int, ...], total: int) -> Callable[[int, int], None]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import grpc.aio
 
+from clients.calls import Outcome, Steps, resumed
 from clients.connected import Connected
-from clients.operations import Operations, Outcome, Steps, resumed
+from clients.operations import Operations
 from clients.translation import from_grpc
 
 if TYPE_CHECKING:

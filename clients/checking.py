@@ -57,7 +57,7 @@ def _check_names(inputs: Mapping[str, Any], signature: Signature) -> None:
 
 
 def _typed(name: str, value: Any, wanted: Tensor, cast: bool) -> Array:
-    array = np.asarray(value)
+    array = tensors.as_array(value)
     try:
         came = "string" if tensors.kind_of(array.dtype) is tensors.STRING else array.dtype.name
     except TypeError as error:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
+from clients.calls import Outcome, Steps, resumed
 from clients.connected import Connected
-from clients.operations import Operations, Outcome, Prediction, Steps, read_prediction, resumed
+from clients.operations import Operations
+from clients.reading import Prediction, read_prediction
 from clients.spec import Metadata, VersionState, spec_of
 from clients.translation import from_grpc
 from clients.wire import serving_pb2 as wire

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import threading
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import grpc
 
+from clients.calls import Call
 from clients.connection import Connection
-from clients.operations import Call, Operations
+from clients.operations import Operations
 
 DEFAULT_TIMEOUT_S: Final = 60.0
 _SERVICE: Final = "/tensorflow.serving."
@@ -35,15 +36,19 @@ class Connected:
         self.connection = server if isinstance(server, Connection) else Connection(server)
         self.operations = Operations(self.server, timeout_s, repository)
         self._methods: dict[str, Any] = {}
+        self._opening, self._opened = threading.Lock(), None
 
     @property
     def server(self) -> str:
         """Where the server is, or the servers are."""
         return self.connection.server
 
-    @cached_property
+    @property
     def _channel(self) -> Any:
-        return self.connection.channel(self._makers)
+        with self._opening:  # many threads may be the first
+            if self._opened is None:
+                self._opened = self.connection.channel(self._makers)
+        return self._opened
 
     def _start(self, call: Call) -> Any:
         """Send a call; what comes back is gRPC's, to be waited for in its way."""

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from clients import errors
 from clients.errors import NotServed
-from clients.spec import VersionState
+from clients.spec import Metadata, VersionState
 from clients.wire import serving_pb2 as wire
+from model_config.errors import near_miss
 
 _COMING = {"START", "LOADING"}
 
@@ -28,6 +29,16 @@ def by_status(kind: type[NotServed], spec: wire.ModelSpec, states: Sequence[Vers
     if spec.HasField("version"):
         return _of_version(spec, states, told)
     return _of_latest(spec.name, states, told)
+
+
+def unknown_signature(metadata: Metadata, spec: wire.ModelSpec) -> errors.UnknownSignature:
+    """The version has none of that name; which would do."""
+    there, name = ", ".join(metadata.signatures), spec.signature_name
+    hint = near_miss(name, metadata.signatures)
+    hint = hint if hint.startswith("did you mean") else errors.UnknownSignature.remedy
+    return errors.UnknownSignature(
+        f"version {metadata.version} of {spec.name} has no signature {name!r}, only {there}; {hint}"
+    )
 
 
 def unknown_model(model: str) -> Reason:

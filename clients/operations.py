@@ -5,58 +5,31 @@ Whoever runs an operation decides how it waits: by blocking, with ``await``, or 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Final, Optional
 
-import numpy as np
-
-from clients import checking, explaining, reloading
-from clients.errors import BadAnswer, BadRequest, ClientError, DeadlineExceeded, NotServed, UnknownSignature
-from clients.spec import DEFAULT_SIGNATURE, Metadata, VersionState, read_metadata, read_states, spec_of
-from clients.wire import answers, framing
+from clients import checking, explaining
+from clients.calls import Call, Deadline, Steps
+from clients.errors import BadRequest, ClientError, DeadlineExceeded, NotServed, UnknownSignature
+from clients.reading import Prediction, read_metadata, read_prediction, read_states
+from clients.spec import DEFAULT_SIGNATURE, Metadata, VersionState, spec_of
+from clients.wire import framing
 from clients.wire import serving_pb2 as wire
-from model_config.errors import SuiteError, near_miss
-from model_config.server_messages_pb2 import ModelServerConfig
 from model_config.signatures import Signature
 
-Answered = TypeVar("Answered")
-Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+if TYPE_CHECKING:
+    from model_config.server_messages_pb2 import ModelServerConfig
 
 PREDICT: Final = "PredictionService/Predict"
 METADATA: Final = "PredictionService/GetModelMetadata"
 STATUS: Final = "ModelService/GetModelStatus"
 RELOAD: Final = "ModelService/HandleReloadConfigRequest"
 
-
-@dataclass(frozen=True)
-class Call:
-    """One message to send: to which method, and how long to wait for the answer in seconds."""
-
-    method: str
-    content: bytes
-    timeout_s: float
-
-
-# what came back: the bytes of an answer, or what went wrong; None before anything was sent
-Outcome = Union[bytes, ClientError, None]
-Steps = Generator[Call, bytes, Answered]
-
-
-def resumed(steps: Steps[Any], outcome: Outcome) -> Call:
-    """The next call of an operation that is told the outcome of its last one; StopIteration brings its result."""
-    if isinstance(outcome, ClientError):
-        return steps.throw(outcome)
-    return next(steps) if outcome is None else steps.send(outcome)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """An answer: arrays by output name, and the version that gave it."""
-
-    outputs: Arrays
-    version: int
+# model, version and label, as a question names them
+Which = tuple[str, Optional[int], Optional[str]]
 
 
 class Operations:
@@ -68,7 +41,7 @@ class Operations:
         self._timeout_s = timeout_s
         self._repository = repository
         # by model, version and label as they were asked for; what "the latest" means may change
-        self._metadata: dict[tuple[str, int | None, str | None], Metadata] = {}
+        self._known: dict[Which, Metadata] = {}
 
     def predict(
         self,
@@ -91,7 +64,7 @@ class Operations:
             label: a name the server has for a version, instead of its number.
             signature: which of the version's signatures.
             outputs: the ones to send back; all when left out.
-            timeout: seconds the answer may take; the client's own when left out.
+            timeout: seconds it may take; the client's own when left out.
             cast: convert arrays of another type where numpy calls that safe.
 
         Raises:
@@ -99,35 +72,61 @@ class Operations:
             NotServed: no such model, version, label or signature is served now; the text tells what is.
             ServerUnavailable, ServerBusy, DeadlineExceeded, ServerFailed: as their names say.
         """
-        known = (model, version, label)
-        spec = spec_of(model, version, label, signature)
-        metadata, fresh = self._metadata.get(known), False
-        while True:
-            if metadata is None:
-                metadata, fresh = (yield from self.metadata(model, version, label=label, timeout=timeout)), True
-            try:
-                content = self._checked(spec, metadata, inputs, outputs, cast)
-                break
-            except (BadRequest, UnknownSignature):
-                # what was learnt once may be of a version that is no longer meant
-                if fresh:
-                    raise
-                metadata = None
-        answer = yield from self._answered(spec, content, timeout)
+        which, deadline = (model, version, label), self._deadline(timeout)
+        spec = spec_of(*which, signature)
+        metadata, content = yield from self._checked(which, spec, inputs, outputs, cast, deadline)
+        answer = yield from self._answered(spec, content, deadline)
         if answer.version != metadata.version:
-            self._metadata.pop(known, None)
+            self._known.pop(which, None)  # "the latest" is another one now
         return answer
 
     def _checked(
-        self, spec: wire.ModelSpec, metadata: Metadata, inputs: Mapping[str, Any], outputs: Sequence[str], cast: bool
-    ) -> bytes:
-        signature = signature_of(metadata, spec.name, spec.signature_name)
-        sizes = self._declared_sizes(spec.name, metadata.version)
-        arrays = checking.fitted(inputs, signature, cast=cast, batch_sizes=sizes)
-        checking.check_outputs(outputs, signature)
-        return framing.predict_request(spec, arrays, outputs)
+        self,
+        which: Which,
+        spec: wire.ModelSpec,
+        inputs: Mapping[str, Any],
+        outputs: Sequence[str],
+        cast: bool,
+        deadline: Deadline,
+    ) -> Steps[tuple[Metadata, bytes]]:
+        """The request, and what it was checked against: if need be afresh, before anything is refused."""
+        known = self._known.get(which)
+        if known is not None:
+            with suppress(BadRequest, UnknownSignature):  # it may be of a version that is no longer meant
+                return known, _request(known, spec, inputs, outputs, cast)
+        found = yield from self._learnt(which, deadline)
+        return found, _request(found, spec, inputs, outputs, cast)
 
-    def _declared_sizes(self, model: str, version: int) -> Sequence[int]:
+    def ask(self, request: wire.PredictRequest, *, timeout: float | None = None) -> Steps[Prediction]:
+        """Send a request made by ``predict_request`` before, unchecked: for those who ask the same again and again."""
+        content = request.SerializeToString()
+        return (yield from self._answered(request.model_spec, content, self._deadline(timeout)))
+
+    def _answered(self, spec: wire.ModelSpec, content: bytes, deadline: Deadline) -> Steps[Prediction]:
+        try:
+            answer = yield Call(PREDICT, content, deadline.left_s)
+        except NotServed as error:
+            raise (yield from self._explained(error, spec, deadline)) from error
+        return read_prediction(answer, spec)
+
+    def metadata(
+        self, model: str, version: int | None = None, *, label: str | None = None, timeout: float | None = None
+    ) -> Steps[Metadata]:
+        """Every signature of a version, asked afresh; NotServed when there is no such version."""
+        return (yield from self._learnt((model, version, label), self._deadline(timeout)))
+
+    def _learnt(self, which: Which, deadline: Deadline) -> Steps[Metadata]:
+        spec = spec_of(*which)
+        request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+        try:
+            answer = yield Call(METADATA, request.SerializeToString(), deadline.left_s)
+        except NotServed as error:
+            raise (yield from self._explained(error, spec, deadline)) from error
+        found = read_metadata(answer)
+        self._known[which] = replace(found, batch_sizes=self._declared_sizes(spec.name, found.version))
+        return self._known[which]
+
+    def _declared_sizes(self, model: str, version: int) -> tuple[int, ...]:
         """The batch sizes of a version's manifest, which does not travel: where its folder can be seen from here."""
         if self._repository is None:
             return ()
@@ -135,31 +134,6 @@ class Operations:
 
         found = manifest.read(self._repository / model / str(version))
         return found.batch_sizes if found else ()
-
-    def ask(self, request: wire.PredictRequest, *, timeout: float | None = None) -> Steps[Prediction]:
-        """Send a request made by ``predict_request`` before, unchecked: for those who ask the same again and again."""
-        return (yield from self._answered(request.model_spec, request.SerializeToString(), timeout))
-
-    def _answered(self, spec: wire.ModelSpec, content: bytes, timeout: float | None) -> Steps[Prediction]:
-        try:
-            answer = yield Call(PREDICT, content, self._seconds(timeout))
-        except NotServed as error:
-            raise (yield from self._explained(error, spec, timeout)) from error
-        return read_prediction(answer, spec)
-
-    def metadata(
-        self, model: str, version: int | None = None, *, label: str | None = None, timeout: float | None = None
-    ) -> Steps[Metadata]:
-        """Every signature of a version, asked afresh; NotServed when there is no such version."""
-        spec = spec_of(model, version, label)
-        request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
-        try:
-            answer = yield Call(METADATA, request.SerializeToString(), self._seconds(timeout))
-        except NotServed as error:
-            raise (yield from self._explained(error, spec, timeout)) from error
-        found = read_metadata(answer)
-        self._metadata[model, version, label] = found
-        return found
 
     def signature(
         self, model: str, version: int | None = None, name: str = DEFAULT_SIGNATURE, *, label: str | None = None
@@ -176,8 +150,11 @@ class Operations:
 
     def status(self, model: str, *, timeout: float | None = None) -> Steps[list[VersionState]]:
         """The state of every version of a model, ascending; NotServed when the server does not know the model."""
+        return (yield from self._states(model, self._deadline(timeout)))
+
+    def _states(self, model: str, deadline: Deadline) -> Steps[list[VersionState]]:
         request = wire.GetModelStatusRequest(model_spec=spec_of(model))
-        return read_states((yield Call(STATUS, request.SerializeToString(), self._seconds(timeout))))
+        return read_states((yield Call(STATUS, request.SerializeToString(), deadline.left_s)))
 
     def reload(self, config: ModelServerConfig | str, *, timeout: float | None = None) -> Steps[None]:
         """Serve what this model config says (a message, or protobuf text), and nothing else.
@@ -189,68 +166,58 @@ class Operations:
             LoadFailed: a version could not be loaded; the others are served.
             DeadlineExceeded: still loading, or waiting for a folder that does not come.
         """
+        from clients import reloading  # seldom needed, and slow to load
+
         content = reloading.request(config)
         try:
-            reloading.check((yield Call(RELOAD, content, self._seconds(timeout))))
+            reloading.check((yield Call(RELOAD, content, self._deadline(timeout).left_s)))
         except DeadlineExceeded as error:
-            raise _hung(error) from error
+            raise reloading.hung(error) from error
         finally:
-            self._metadata.clear()
+            self._known.clear()
 
-    def _explained(self, error: NotServed, spec: wire.ModelSpec, timeout: float | None) -> Steps[NotServed]:
+    def _explained(self, error: NotServed, spec: wire.ModelSpec, deadline: Deadline) -> Steps[NotServed]:
         """The same error with what the model's status, or its signatures, say about it."""
         try:
-            if isinstance(error, UnknownSignature):
-                number = spec.version.value if spec.HasField("version") else None
-                found = yield from self.metadata(spec.name, number, label=spec.version_label or None, timeout=timeout)
-                return unknown_signature(spec.signature_name, spec.name, found)
-            reason = explaining.by_status(type(error), spec, (yield from self.status(spec.name, timeout=timeout)))
+            explained = yield from self._reason(error, spec, deadline)
         except NotServed:
-            reason = explaining.unknown_model(spec.name)
+            explained = self._because(explaining.unknown_model(spec.name))
         except ClientError:
             return error
-        explained = reason.kind(f"{self._server} {reason.text}; {reason.kind.remedy}")
         explained.code = error.code
         return explained
 
-    def _seconds(self, timeout: float | None) -> float:
-        seconds = self._timeout_s if timeout is None else timeout
-        if not 0 < seconds < float("inf"):
-            raise SuiteError(f"a question may take some time, but not for ever: a timeout above 0, not {seconds}")
-        return seconds
+    def _reason(self, error: NotServed, spec: wire.ModelSpec, deadline: Deadline) -> Steps[NotServed]:
+        if isinstance(error, UnknownSignature):
+            return explaining.unknown_signature((yield from self._learnt(_which(spec), deadline)), spec)
+        states = yield from self._states(spec.name, deadline)
+        return self._because(explaining.by_status(type(error), spec, states))
+
+    def _because(self, reason: explaining.Reason) -> NotServed:
+        return reason.kind(f"{self._server} {reason.text}; {reason.kind.remedy}")
+
+    def _deadline(self, timeout: float | None) -> Deadline:
+        return Deadline(self._timeout_s if timeout is None else timeout)
 
 
-def _hung(error: DeadlineExceeded) -> DeadlineExceeded:
-    hung = DeadlineExceeded(
-        f"{error}; or, if a base_path or version of the config does not exist, the server waits for it for ever "
-        "and takes no other config: put it there, or restart the server"
-    )
-    hung.code = error.code
-    return hung
+def _which(spec: wire.ModelSpec) -> Which:
+    return spec.name, spec.version.value if spec.HasField("version") else None, spec.version_label or None
+
+
+def _request(
+    metadata: Metadata, spec: wire.ModelSpec, inputs: Mapping[str, Any], outputs: Sequence[str], cast: bool
+) -> bytes:
+    """A serialised request that fits the signature; BadRequest or UnknownSignature when it does not."""
+    if spec.signature_name not in metadata.signatures:
+        raise explaining.unknown_signature(metadata, spec)
+    signature = metadata.signatures[spec.signature_name]
+    arrays = checking.fitted(inputs, signature, cast=cast, batch_sizes=metadata.batch_sizes)
+    checking.check_outputs(outputs, signature)
+    return framing.predict_request(spec, arrays, outputs)
 
 
 def signature_of(metadata: Metadata, model: str, name: str) -> Signature:
     """One of a version's signatures; UnknownSignature tells which there are."""
     if name not in metadata.signatures:
-        raise unknown_signature(name, model, metadata)
+        raise explaining.unknown_signature(metadata, spec_of(model, signature=name))
     return metadata.signatures[name]
-
-
-def unknown_signature(name: str, model: str, metadata: Metadata) -> UnknownSignature:
-    """The error with the names that would do."""
-    there = ", ".join(metadata.signatures)
-    hint = near_miss(name, metadata.signatures)
-    hint = f"; {hint}" if hint.startswith("did you mean") else ""
-    return UnknownSignature(f"version {metadata.version} of {model} has no signature {name!r}, only {there}{hint}")
-
-
-def read_prediction(content: bytes, asked: wire.ModelSpec) -> Prediction:
-    """The arrays of a serialised PredictResponse; BadAnswer when it is none, or another version's than was asked."""
-    try:
-        answer = answers.read_predict_response(content)
-    except ValueError as error:
-        raise BadAnswer(f"the answer of {asked.name} cannot be read: {error}") from error
-    version = answer.spec.version.value
-    if asked.HasField("version") and version != asked.version.value:
-        raise BadAnswer(f"asked version {asked.version.value} of {asked.name}, but version {version} answered")
-    return Prediction(answer.outputs, version)

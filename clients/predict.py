@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     help="For a model that is in no models.yaml.",
 )
 @click.option("--labels", help="A file (text, JSON, CSV, .pbtxt), or coco, instead of what models.yaml says.")
+@click.option(
+    "--repository",
+    type=click.Path(path_type=Path),
+    help="Folder of base paths; batches are then held against the sizes the version declares.",
+)
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds an answer may take.")
 @options.models_file
 @options.as_json
@@ -49,6 +54,7 @@ def predict(
     min_score: float,
     kind: str | None,
     labels: str | None,
+    repository: Path | None,
     timeout: float,
     file: Path,
     as_json: bool,
@@ -68,7 +74,7 @@ def predict(
         raise SuiteError("nothing to ask about: name pictures, videos, folders, patterns, or the number of a camera")
     task = _task(file, model, kind, labels)
     wishes = predicting.Wishes(output, batch, limit, min_score, as_json)
-    with Client(connection, timeout) as client:
+    with Client(connection, timeout, repository=repository) as client:
         predicting.run(Expert.connect(client, model, version, task=task), found, wishes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def run(expert: Expert, footage: Sequence[Footage], wishes: Wishes) -> None:
 def _answers(
     expert: Expert, footage: Sequence[Footage], wishes: Wishes, unreadable: list[BadPicture]
 ) -> Iterator[Answered]:
-    shown = stream.first(stream.frames(footage, unreadable), wishes.limit)
+    shown = islice(stream.frames(footage, unreadable), wishes.limit)
     return stream.answers(expert, shown, wishes.batch)
 
 

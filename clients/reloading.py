@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.protobuf import text_format
 
-from clients.errors import ReloadRefused
+from clients.errors import DeadlineExceeded, ReloadRefused
 from model_config import server_messages_pb2 as messages
 
 
@@ -36,3 +36,13 @@ def check(answer: bytes) -> None:
     status = messages.ReloadConfigResponse.FromString(answer).status
     if status.error_code:
         raise ReloadRefused(f"the server refused the config: {status.error_message}; {ReloadRefused.remedy}")
+
+
+def hung(error: DeadlineExceeded) -> DeadlineExceeded:
+    """The error of a config that was not taken up in time, with what that may mean."""
+    told = DeadlineExceeded(
+        f"{error}; or, if a base_path or version of the config does not exist, the server waits for it for ever "
+        "and takes no other config: put it there, or restart the server"
+    )
+    told.code = error.code
+    return told

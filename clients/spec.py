@@ -13,7 +13,6 @@ from model_config.errors import SuiteError
 from model_config.signatures import Signature, Tensor
 
 DEFAULT_SIGNATURE: Final = "serving_default"
-_INITIALISE: Final = "__saved_model_init_op"  # how a SavedModel sets itself up; nobody's question
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,11 @@ class VersionState:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a version takes and gives, by signature name."""
+    """What a version takes and gives, by signature name; batch sizes where its manifest can be seen."""
 
     version: int
     signatures: Mapping[str, Signature]
+    batch_sizes: tuple[int, ...] = ()
 
 
 def spec_of(model: str, version: int | None = None, label: str | None = None, signature: str = "") -> wire.ModelSpec:
@@ -46,24 +46,6 @@ def spec_of(model: str, version: int | None = None, label: str | None = None, si
     if label is not None:
         spec.version_label = label
     return spec
-
-
-def read_states(content: bytes) -> list[VersionState]:
-    """The states of a GetModelStatusResponse, ascending by version."""
-    found = wire.GetModelStatusResponse.FromString(content).model_version_status
-    states = (
-        VersionState(s.version, wire.ModelVersionStatus.State.Name(s.state), s.status.error_message) for s in found
-    )
-    return sorted(states, key=lambda state: state.version)
-
-
-def read_metadata(content: bytes) -> Metadata:
-    """The signatures of a GetModelMetadataResponse."""
-    response = wire.GetModelMetadataResponse.FromString(content)
-    # not Unpack: the message's full name there is TensorFlow's, its bytes are the same
-    found = wire.SignatureDefMap.FromString(response.metadata["signature_def"].value).signature_def
-    signatures = {name: plain_signature(found[name]) for name in sorted(found) if name != _INITIALISE}
-    return Metadata(response.model_spec.version.value, signatures)
 
 
 # numpy's names, which are TensorFlow's too; strings are objects in numpy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from clients.ask import Expert
 from clients.footage import Footage
@@ -67,8 +66,3 @@ def _groups(shown: Iterable[Frame], batch: int) -> Iterator[list[Frame]]:
             waiting = []
     if waiting:
         yield waiting
-
-
-def first(shown: Iterable[Frame], limit: int | None) -> Iterator[Frame]:
-    """The first so many frames; all of them without a limit."""
-    return islice(shown, limit)

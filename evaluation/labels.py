@@ -39,7 +39,7 @@ def load(labels: tuple[str, ...] | str, first: int = 1) -> Mapping[int, str]:
 
 def name(labels: Mapping[int, str], number: int) -> str:
     """The label of a class, or its number where there is none."""
-    return labels.get(number, str(number))
+    return labels.get(number) or str(number)
 
 
 def _read(path: Path, first: int) -> Labels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import speaking
 from clients import Client, Connection, Retry, errors, translation
 from clients.client import predict_request
 from clients.errors import ClientError
+from clients.operations import Operations
 from clients.wire import serving_pb2 as wire
 from model_config.errors import SuiteError
 from serving.conformance import models, running, settings, target
@@ -25,25 +27,38 @@ X = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
 A, B = np.array([3, 4], np.int32), np.array([1, 2], np.int32)
 
 
-@contextmanager
-def served(folder, setting):
-    """An embedded server in a setting of the conformance suite."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The models of the conformance suite."""
+    folder = tmp_path_factory.mktemp("made")
     models.make(folder)
+    return folder
+
+
+@contextmanager
+def served(made, folder, setting):
+    """An embedded server in a setting of the conformance suite."""
+    shutil.copytree(made, folder, dirs_exist_ok=True)
     flags = settings.SETTINGS[setting](folder)
     with target.started(running.EMBEDDED, flags, folder, folder / "server.log") as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("plain"), "plain") as found:
+def plain(made, tmp_path_factory):
+    with served(made, tmp_path_factory.mktemp("plain"), "plain") as found, Client(found.server) as client:
+        until(lambda: all_available(client))
         yield found
 
 
 @pytest.fixture(scope="module")
-def batching(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("batching"), "batching") as found:
+def batching(made, tmp_path_factory):
+    with served(made, tmp_path_factory.mktemp("batching"), "batching") as found:
         yield found
+
+
+def all_available(client):
+    return {(state.version, state.state) for state in client.status("dense")} == {(1, "AVAILABLE"), (2, "AVAILABLE")}
 
 
 @pytest.fixture
@@ -230,6 +245,22 @@ def test_a_signature_is_fetched_once_and_again_when_the_version_changed():
             client.predict("m", {"x": np.ones((1, 1), np.float32)})
 
 
+def test_all_calls_of_a_question_share_its_deadline():
+    steps = Operations("server", timeout_s=30).predict("m", {"x": np.ones((1, 1), np.float32)})
+    learning = next(steps)
+    asking = steps.send(metadata(1, 1))
+
+    assert (learning.method, asking.method) == ("PredictionService/GetModelMetadata", "PredictionService/Predict")
+    assert 0 < asking.timeout_s < learning.timeout_s <= 30
+
+
+@pytest.mark.parametrize("ask", ["status", "metadata"])
+def test_a_status_or_metadata_that_cannot_be_read_is_told(ask):
+    damaged = speaking.client(lambda request, context: b"\x0a\xff")
+    with damaged as client, pytest.raises(errors.BadAnswer, match="cannot be read"):
+        getattr(client, ask)("m")
+
+
 def metadata(version, size):
     signature = wire.SignatureDef()
     info = signature.inputs["x"]
@@ -291,7 +322,7 @@ def reloading(plain, client):
     """A client that may send configs; in the end the server serves by its own again."""
     yield client
     client.reload(settings.base_config(plain.folder))
-    until(lambda: [state.state for state in client.status("dense")] == ["AVAILABLE", "AVAILABLE"])
+    until(lambda: all_available(client))
 
 
 _TENSORFLOW = 'model_platform: "tensorflow"'
@@ -369,15 +400,18 @@ def test_a_model_that_is_loading_is_told_and_then_answers_and_then_is_unloaded(p
     assert set(seen) - {errors.UnknownModel} == {errors.StillLoading}
     assert ask().version == 1
     reloading.reload(settings.base_config(plain.folder))
+    until(lambda: reloading.status("slowload")[0].state == "END")
     with pytest.raises(errors.Unloaded, match="has unloaded every version of slowload; it has: 1 END"):
         reloading.predict("slowload", {"x": X[:, :1]})
 
 
 def test_an_empty_config_unloads_everything_and_all_of_it_comes_back(plain, reloading):
     reloading.reload("model_config_list {}")
-    with pytest.raises(errors.NotServed, match="dense"):
+    until(lambda: {state.state for state in reloading.status("dense")} == {"END"})
+    with pytest.raises(errors.Unloaded, match="has unloaded every version of dense; it has: 1 END, 2 END"):
         reloading.predict("dense", {"x": X})
     reloading.reload(settings.base_config(plain.folder))
+    until(lambda: all_available(reloading))
 
     assert reloading.predict("dense", {"x": X}).version == 2
 

@@ -73,6 +73,10 @@ def test_strings_are_bytes_or_text(value):
     fitted(value, signature("string", (None,)))
 
 
+def test_bytes_keep_their_last_zeros():
+    assert fitted([b"\xff\0", b"\0"], signature("string", (None,))).tolist() == [b"\xff\0", b"\0"]
+
+
 def test_numbers_for_strings_say_how_pictures_are_sent():
     with pytest.raises(WrongType, match="string is wanted; send bytes or str, encoded pictures as the bytes"):
         fitted(np.zeros((1,), np.uint8), signature("string", (None,)))

@@ -120,6 +120,12 @@ def test_what_holds_no_pictures_is_one_sentence(predict, tmp_path, monkeypatch, 
     assert_one_sentence(predict(source), words)
 
 
+def test_batches_stay_within_what_the_version_declares(predict, folder, repository):
+    done = predict(f"{folder}/[0-2].png", "--batch", 3, "--repository", repository)
+
+    assert_one_sentence(done, "a batch of 3, but the version declares batches of 1; send at most 1 at a time")
+
+
 def test_nothing_to_ask_about_is_one_sentence(predict):
     assert_one_sentence(predict(), "nothing to ask about: name pictures")
 

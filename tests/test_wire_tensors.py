@@ -83,6 +83,14 @@ def test_the_byte_order_of_the_array_does_not_matter(dtype):
     np.testing.assert_array_equal(tensors.decode(tensors.encode(array)), array)
 
 
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [([b"a\0", b"\0\0"], [b"a\0", b"\0\0"]), ([["a\0"], ["b"]], [[b"a\0"], [b"b"]]), (b"a\0", b"a\0")],
+)
+def test_strings_keep_their_last_zero_bytes(value, sent):
+    assert tensors.decode(tensors.encode(value)).tolist() == sent
+
+
 def test_text_is_sent_as_utf8():
     assert tensors.decode(tensors.encode(np.array(["é", "x"]))).tolist() == ["é".encode(), b"x"]
 

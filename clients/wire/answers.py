@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from clients.wire import serving_pb2 as wire
-from clients.wire import tensors
+from clients.wire import tensors, varints
 
 Array = np.ndarray[Any, Any]
 
@@ -47,6 +48,8 @@ def read_predict_response(content: bytes) -> Answer:
                 spec.MergeFromString(bytes(value))
     except IndexError as error:
         raise ValueError("the message ends too early") from error
+    except DecodeError as error:
+        raise ValueError(str(error)) from error
     return Answer(outputs, spec)
 
 
@@ -54,12 +57,12 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Number and bytes of every field of a message."""
     at, end = 0, len(data)
     while at < end:
-        key, at = _varint(data, at)
+        key, at = varints.read(data, at)
         kind = key & 7
         if kind == _DELIMITED:
-            size, at = _varint(data, at)
+            size, at = varints.read(data, at)
         elif kind == _VARINT:
-            size = _varint(data, at)[1] - at
+            size = varints.read(data, at)[1] - at
         elif kind in _FIXED:
             size = _FIXED[kind]
         else:
@@ -70,28 +73,17 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
         at += size
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """The number that starts at ``at``, and where the next field starts."""
-    number = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-        shift += 7
-
-
 def _tensor(data: memoryview) -> Array:
     found: dict[int, list[memoryview]] = {}
     for number, value in _fields(data):
         found.setdefault(number, []).append(value)
-    kind = tensors.BY_NUMBER.get(_varint(found[_DTYPE][-1], 0)[0] if _DTYPE in found else 0)
+    kind = tensors.BY_NUMBER.get(varints.read(found[_DTYPE][-1], 0)[0] if _DTYPE in found else 0)
     shape = wire.TensorShapeProto()
     for part in found.get(_SHAPE, ()):
         shape.MergeFromString(bytes(part))
     sizes = tuple(dim.size for dim in shape.dim)
-    if kind is None or shape.unknown_rank or any(size < 0 for size in sizes):
+    # a message has less than 2 GB, so one that promises more values than that is damaged
+    if kind is None or shape.unknown_rank or any(size < 0 for size in sizes) or math.prod(sizes) > 2**31:
         raise ValueError(f"the message holds no tensor that numpy could: {kind}, shape {sizes}")
     return tensors.filled(_values(kind, found), math.prod(sizes)).reshape(sizes)
 
@@ -107,21 +99,9 @@ def _values(kind: tensors.Kind, found: dict[int, list[memoryview]]) -> Array:
     data = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
     if kind.field in _PLAIN:
         return _native(data, kind.stored).view(kind.dtype)
-    return _varints(data).astype(kind.stored, copy=False).view(kind.dtype)
+    return varints.read_all(data).astype(kind.stored, copy=False).view(kind.dtype)
 
 
 def _native(data: memoryview, dtype: np.dtype[Any]) -> Array:
     """A view of little-endian numbers; a copy on a machine that orders its bytes otherwise."""
     return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype, copy=False)
-
-
-def _varints(data: memoryview) -> Array:
-    """Many varints at once, as 64-bit patterns."""
-    raw = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(raw < 0x80)
-    if len(ends) == len(raw):  # small numbers only, such as classes and truth values
-        return raw
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    places = np.arange(ends[-1] + 1) - np.repeat(starts, ends - starts + 1)
-    parts = (raw[: len(places)] & 0x7F).astype(np.uint64) << (7 * places).astype(np.uint64)
-    return np.add.reduceat(parts, starts)

@@ -8,7 +8,7 @@ from typing import Any, Union
 import numpy as np
 
 from clients.wire import serving_pb2 as wire
-from clients.wire import tensors
+from clients.wire import tensors, varints
 
 Part = Union[bytes, memoryview]
 
@@ -29,7 +29,7 @@ def predict_request(spec: wire.ModelSpec, inputs: Mapping[str, Any], outputs: Se
     """
     parts: list[Part] = [wire.PredictRequest(model_spec=spec, output_filter=outputs).SerializeToString()]
     for name, array in inputs.items():
-        parts += _entry(name, _tensor(np.asarray(array)))
+        parts += _entry(name, _tensor(tensors.as_array(array)))
     return b"".join(parts)
 
 
@@ -54,14 +54,4 @@ def _tensor(array: np.ndarray[Any, Any]) -> list[Part]:
 
 def _header(field: int, size: int) -> bytes:
     """What stands before a field of ``size`` bytes."""
-    return bytes((field << 3 | _DELIMITED,)) + _varint(size)
-
-
-def _varint(number: int) -> bytes:
-    """Protobuf's base 128: seven bits a byte, the lowest first, all but the last marked."""
-    written = bytearray()
-    while number > 0x7F:
-        written.append(number & 0x7F | 0x80)
-        number >>= 7
-    written.append(number)
-    return bytes(written)
+    return bytes((field << 3 | _DELIMITED,)) + varints.written(size)

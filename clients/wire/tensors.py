@@ -69,6 +69,14 @@ def kind_of(dtype: np.dtype[Any]) -> Kind:
         raise TypeError(f"TensorFlow has no type for numpy's {dtype}") from None
 
 
+def as_array(value: Any) -> np.ndarray[Any, Any]:
+    """What numpy makes of a value, with strings kept whole: its own end before their last zero bytes."""
+    leaf = value
+    while isinstance(leaf, (list, tuple)) and leaf:
+        leaf = leaf[0]
+    return np.array(value, np.object_) if isinstance(leaf, (bytes, str)) else np.asarray(value)
+
+
 def encode(array: Any, into: Any = None, *, typed: bool = False) -> Any:
     """Write an array of any shape into a TensorProto: a new one of ours, or ``into``, ours or TensorFlow's.
 
@@ -76,7 +84,7 @@ def encode(array: Any, into: Any = None, *, typed: bool = False) -> Any:
     write it), or all in the typed fields (``typed``), as the stock server answers. Strings are ``bytes``
     or ``str`` (sent as UTF-8).
     """
-    array = np.asarray(array)
+    array = as_array(array)
     kind = kind_of(array.dtype)
     proto = TensorProto() if into is None else into
     proto.dtype = kind.number
