@@ -83,8 +83,8 @@ status: $(DONE)  ## show what the server has: versions, states, labels, requests
 predict: $(DONE)  ## find things in IMAGE with VERSION of MODEL, draw them into found.jpg
 	@$(PY) -m clients predict --server $(SERVER) --model $(MODEL) $(versions) --image "$(IMAGE)" --output found.jpg
 
-bench: $(DONE)  ## measure VERSION of MODEL with BATCH and CONCURRENCY on IMAGE
-	@$(PY) -m clients bench --server $(SERVER) --model $(MODEL) $(versions) --image "$(IMAGE)" --batch $(BATCH) --concurrency $(CONCURRENCY)
+bench: $(DONE)  ## measure VERSION of MODEL with BATCH and CONCURRENCY on IMAGE (random inputs without one)
+	@$(PY) -m clients bench --server $(SERVER) --model $(MODEL) $(versions) $(if $(IMAGE),--image "$(IMAGE)") --batch $(BATCH) --concurrency $(CONCURRENCY)
 
 compare: $(DONE)  ## compare VERSION="1 2" of MODEL on labelled pictures (DATA=...), write a page
 	@$(PY) -m clients compare --server $(SERVER) --model $(MODEL) $(versions) --batch $(BATCH) --concurrency $(CONCURRENCY) $(if $(DATA),--data $(DATA))

@@ -34,6 +34,8 @@ def answer(content: bytes, context: grpc.ServicerContext) -> bytes:
     return said.SerializeToString()
 
 
-def answering(port: int = 0, credentials: grpc.ServerCredentials | None = None) -> AbstractContextManager[str]:
-    """A server on a free port, or this one; gives its address."""
-    return speaking.server(answer, credentials, port)
+def answering(
+    port: int = 0, credentials: grpc.ServerCredentials | None = None, **limits: int
+) -> AbstractContextManager[str]:
+    """A server on a free port, or this one; gives its address. ``limits`` are gRPC's, without ``grpc.``."""
+    return speaking.server(answer, credentials, port, **limits)

@@ -26,10 +26,12 @@ class _Everything(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def server(answer: Answer, credentials: grpc.ServerCredentials | None = None, port: int = 0) -> Iterator[str]:
-    """Answer every method by ``answer`` while it lasts; gives the address."""
-    limits = [("grpc.max_receive_message_length", -1)]
-    made = grpc.server(ThreadPoolExecutor(8), handlers=[_Everything(answer)], options=limits)
+def server(
+    answer: Answer, credentials: grpc.ServerCredentials | None = None, port: int = 0, **limits: int
+) -> Iterator[str]:
+    """Answer every method by ``answer`` while it lasts; gives the address. ``limits`` are gRPC's, without ``grpc.``."""
+    options = [(f"grpc.{name}", value) for name, value in {"max_receive_message_length": -1, **limits}.items()]
+    made = grpc.server(ThreadPoolExecutor(8), handlers=[_Everything(answer)], options=options)
     address = f"localhost:{port}"
     taken = made.add_secure_port(address, credentials) if credentials else made.add_insecure_port(address)
     made.start()

@@ -43,7 +43,15 @@ def test_a_package_imports_only_the_layers_below_it(package):
 
 @pytest.mark.parametrize(
     "package",
-    ["model_config", "evaluation.tasks.detection", "clients", "clients.client", "clients.__main__", "serving.__main__"],
+    [
+        "model_config",
+        "evaluation.tasks.detection",
+        "clients",
+        "clients.client",
+        "clients.__main__",
+        "clients.loadgen.session",
+        "serving.__main__",
+    ],
 )
 def test_importing_it_does_not_import_tensorflow(package):
     program = f"import {package}, sys; sys.exit('tensorflow' in sys.modules)"

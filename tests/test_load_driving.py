@@ -85,6 +85,23 @@ def test_large_answers_are_read_whole(server):
     assert codes(measured) == {"OK": 9}
 
 
+def test_no_more_streams_are_opened_than_the_server_allows():
+    with answering(max_concurrent_streams=2) as server:
+        measured = drive(server, asking("slow"), Point(3, in_flight=4), 4, connections=1)
+
+    assert codes(measured) == {"OK": 4}
+    assert measured.seconds >= 2 * SLOW_S
+
+
+@pytest.mark.parametrize("point", [Point(3, in_flight=2), Point(3, rate=50.0)], ids=["closed", "open"])
+def test_a_server_that_ends_its_connections_in_order_is_asked_on_new_ones(point):
+    with answering(max_connection_age_ms=300, max_connection_age_grace_ms=5000) as server:
+        measured = drive(server, asking("quick"), point, limit_s=1.5, connections=1)
+
+    assert set(codes(measured)) == {"OK"}
+    assert measured.done_ns.max() - measured.start_ns > 1.2e9
+
+
 def test_refusals_are_counted_with_what_the_server_said(server):
     measured = drive(server, asking("refusing"), Point(3, in_flight=2), 10)
 

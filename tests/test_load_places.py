@@ -62,7 +62,7 @@ def metered(repository, tmp_path):
 @pytest.mark.slow
 def test_the_parts_of_the_time_add_up(metered):
     server, url = metered
-    arguments = ("--server", server, "--model", "tiny", "--size", "48x64x3", "--metrics-url", url, "--requests", 60)
+    arguments = ("--server", server, "--model", "tiny", "--size", "48x64", "--metrics-url", url, "--requests", 60)
     done = run("clients", "bench", *arguments, "--json")
     (row,) = json.loads(done.stdout)["rows"]
     parts = row["split"]
@@ -79,9 +79,10 @@ def test_metrics_that_are_not_there_are_one_sentence(server):
     assert_one_sentence(run("clients", "bench", "--server", server, "--model", "tiny", "--metrics-url", url), "--rest")
 
 
+@pytest.mark.slow
 def test_a_version_is_measured_without_a_server(repository, tmp_path):
     folder, file = repository / "tiny" / "2", tmp_path / "samples.jsonl"
-    sweep = ("--size", "48x64x3", "--concurrency", "1,2", "--rate", 100, "--requests", 50, "--output", file)
+    sweep = ("--size", "48x64", "--concurrency", "1,2", "--rate", 100, "--requests", 50, "--output", file)
     done = run("clients", "bench", "--in-process", folder, *sweep, "--json")
     rows = json.loads(done.stdout)["rows"]
 

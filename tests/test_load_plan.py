@@ -150,6 +150,11 @@ def test_what_cannot_be_made_up_says_what_to_give(tensor, word):
         next(payload.random_inputs(signature, 1, (), 0))
 
 
+def test_sizes_that_nothing_leaves_open_are_refused():
+    with pytest.raises(SuiteError, match="no input leaves more than 1 open"):
+        next(payload.random_inputs(SIGNATURE, 1, (5, 3), 0))
+
+
 @pytest.mark.parametrize(("rows", "batch", "requests"), [(5, 2, 3), (1, 4, 1), (4, 4, 1)])
 def test_recorded_rows_fill_every_batch_in_their_order(tmp_path, rows, batch, requests):
     np.savez(tmp_path / "data.npz", x=np.arange(rows), y=np.arange(rows) * 10)
@@ -184,13 +189,13 @@ def test_an_answer_ends_in_its_version():
 
 def measured(number: int) -> Measured:
     rng = np.random.default_rng(number)
-    taken = np.sort(rng.integers(10**9, 2 * 10**9, (number, 4)), axis=1)
-    taken[:, 3] = 0
+    taken = np.sort(rng.integers(10**9, 2 * 10**9, (number, 5)), axis=1)
+    taken[:, 3:] = 0
     return Measured(taken, taken[:5], 10**9, 2 * 10**9, SETTLED, [Report(1.0, 2.0, 0.1, {"OK": ""})], True)
 
 
 def relative(samples: np.ndarray, start: int) -> list[list[int]]:
-    return (samples - [start, start, start, 0]).tolist()
+    return (samples - [start, start, start, 0, 0]).tolist()
 
 
 def test_what_was_kept_comes_back(tmp_path):

@@ -23,7 +23,7 @@ PERCENTS = st.floats(1, 99.9)
 
 def samples(*rows: tuple[int, int, Code]) -> np.ndarray:
     """Samples from (due, done, code), in ms."""
-    return np.array([(due * 10**6, due * 10**6, done * 10**6, code) for due, done, code in rows], np.int64)
+    return np.array([(due * 10**6, due * 10**6, done * 10**6, code, 0) for due, done, code in rows], np.int64)
 
 
 @pytest.mark.parametrize(("percent", "requests"), [(50, 7), (90, 44), (95, 90), (99, 459), (99.9, 4603)])
@@ -160,7 +160,7 @@ def test_refusals_and_single_lost_connections_are_no_outage():
 
 @given(st.lists(st.tuples(st.integers(0, 5000), st.sampled_from([Code.OK, Code.NO_CONNECTION]))))
 def test_outages_follow_each_other_and_hold_no_good_answer(rows):
-    taken = samples(*((done, done, code) for done, code in rows)).reshape(-1, 4)
+    taken = samples(*((done, done, code) for done, code in rows)).reshape(-1, 5)
     found = outages(taken, 0, 5000 * 10**6)
 
     ends = [0.0]

@@ -11,6 +11,7 @@ from clients.ask import Expert
 from clients.client import Client
 from clients.loadgen import payload, saved_model
 from clients.loadgen.payload import Payload
+from clients.wire import serving_pb2 as wire
 from evaluation import pictures
 from evaluation.pictures import Picture
 from evaluation.tasks import prepared
@@ -50,15 +51,17 @@ class Asked:
             return payload.recorded_inputs(self.data, batch)
         return payload.enough(payload.random_inputs(signature, batch, self.sizes, self.seed))
 
-    def of_server(self, client: Client, model: str, version: int | None, batch: int) -> Payload:
-        """The requests for one version, of which the first was answered; ClientError when it was not."""
+    def requests(self, client: Client, model: str, version: int | None, batch: int) -> list[wire.PredictRequest]:
+        """What one version on a server is to be asked."""
         if self.images:
             expert = Expert.connect(client, model, version, task=self.task)
-            requests = [expert.request(each) for each in batches(self._read(), batch)]
-        else:
-            signature = client.signature(model, version, *([self.signature] if self.signature else []))
-            inputs = self.arrays(signature, batch)
-            requests = payload.requests(model, inputs, version, self.signature)
+            return [expert.request(each) for each in batches(self._read(), batch)]
+        signature = client.signature(model, version, *([self.signature] if self.signature else []))
+        return payload.requests(model, self.arrays(signature, batch), version, self.signature)
+
+    def of_server(self, client: Client, model: str, version: int | None, batch: int) -> Payload:
+        """The same serialised; the first one was answered, or a ClientError says why it was not."""
+        requests = self.requests(client, model, version, batch)
         client.ask(requests[0])
         return payload.of_requests(requests)
 

@@ -15,7 +15,7 @@ from clients.loadgen.pool import Slot
 _RETRY_NS = 100_000_000  # between two tries of a caller whom nobody answers
 _NEVER = 2**62
 _LEAD_NS = 200_000  # a sleep ends up to that much late
-_LEAD_SHARE = 0.15  # of the time between two requests at most, as it costs a processor
+_LEAD_SHARE = 0.1  # of the time between two requests at most, as it costs a processor
 
 
 class Callers(Protocol):
@@ -24,10 +24,12 @@ class Callers(Protocol):
     Attributes:
         next_due: when there is something to do that no answer brings about, in ns.
         lead_ns: how long before that not to sleep any more, as no sleep ends on time.
+        awake_until: not to sleep before, as a quick answer would be seen late.
     """
 
     next_due: int
     lead_ns: int
+    awake_until: int
 
     @property
     def finished(self) -> bool:
@@ -59,7 +61,7 @@ class Closed:
 
     def __init__(self, run: Run, slots: Sequence[Slot], samples: array[int]) -> None:
         """Callers are spread evenly over the connections."""
-        self.next_due, self.lead_ns = run.at_ns, 0
+        self.next_due, self.lead_ns, self.awake_until = run.at_ns, 0, 0
         self._quota = Quota(run.requests)
         self._samples = samples
         shares = (run.in_flight // len(slots) + (place < run.in_flight % len(slots)) for place in range(len(slots)))
@@ -86,7 +88,7 @@ class Closed:
             if slot.ready:
                 self.answered(slot)
                 slot.flush()
-            else:
+            elif slot.absent:
                 self._samples.extend((now, now, now, Code.NO_CONNECTION) * self._quota.take(callers - slot.in_flight))
 
 
@@ -97,6 +99,7 @@ class Open:
         """The whole schedule follows from the run."""
         self._start = run.at_ns
         self.lead_ns = min(_LEAD_NS, round(_LEAD_SHARE * 1e9 * run.workers / run.rate))
+        self.awake_until = 0
         self._arrivals = schedule.arrivals(run.rate, run.arrival, run.seed, run.worker, run.workers)
         self._quota = Quota(run.requests)
         self._slots, self._samples = slots, samples
@@ -115,14 +118,17 @@ class Open:
         """Changes nothing: that is the point of an open loop."""
 
     def tick(self, now: int) -> None:
-        """Ask whatever is due; what nobody takes has failed at once."""
+        """Ask whatever is due; where nobody is there it has failed at once."""
+        self.awake_until = now + self.lead_ns
         while self.next_due <= now:
             slot = self._next_slot()
             if slot:
                 slot.ask(1, self.next_due, now)
                 slot.flush()
-            else:
+            elif all(each.absent for each in self._slots):
                 self._samples.extend((self.next_due, now, now, Code.NO_CONNECTION))
+            else:  # a connection is on its way, and what waits for it has been due since then
+                return
             self._advance()
 
     def _next_slot(self) -> Slot | None:

@@ -105,7 +105,7 @@ def _print(found: Outcome, as_json: bool, as_csv: bool) -> None:
         click.echo(tables.as_csv(found.rows), nl=False)
     else:
         tables.show(found.title, found.rows)
-        for line in tables.splits(found.rows):
+        for line in [*tables.headlines(found.rows), *tables.splits(found.rows)]:
             click.echo(line)
         for doubt in tables.doubts(found.rows):
             stderr().print(doubt)

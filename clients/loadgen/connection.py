@@ -64,7 +64,7 @@ class Connection:
 
     def ask(self, number: int, due: int, sent: int) -> None:
         """Ask so many times, as far as the server takes them now; the others follow when it does."""
-        room = self._sender.streams - len(self._pending)
+        room = max(0, self._sender.streams - len(self._pending))
         if number > room:
             self._waiting.extend(itertools.repeat((due, sent), number - room))
             number = room

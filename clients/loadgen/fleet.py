@@ -23,7 +23,7 @@ from clients.loadgen.orders import Job, Report, Run, line
 from model_config.errors import SuiteError
 
 _HEAD_START_NS = 100_000_000  # between an order and the run's first request, so that all workers begin together
-_COLUMNS = 4
+_NUMBERS = 4  # a request, as workers write them
 
 WORKER: Final = "clients.loadgen.worker"
 IN_PROCESS: Final = "clients.loadgen.in_process"
@@ -58,8 +58,10 @@ class Fleet:
         bodies = Path(self._folder.name, "bodies")
         bodies.write_bytes(b"".join(messages))
         job = replace(job, bodies=str(bodies), sizes=[len(message) for message in messages])
-        self._workers = [self._start(job, place) for place in range(workers)]
+        self._workers: list[_Worker] = []
         try:
+            for place in range(workers):
+                self._workers.append(self._start(job, place))
             for worker in self._workers:
                 self._welcome(worker)
         except BaseException:
@@ -126,8 +128,8 @@ class Fleet:
         return [worker.report for worker in self._workers if worker.report]
 
     def new_samples(self) -> Samples:
-        """What has come since the last time, [requests, 4]: due, sent, done (ns), code."""
-        return np.concatenate([_read(worker) for worker in self._workers])
+        """What has come since the last time, [requests, 5]: due, sent, done (ns), code, worker."""
+        return np.concatenate([_read(worker, place) for place, worker in enumerate(self._workers)])
 
     def close(self) -> None:
         """End the workers, as they end when nobody tells them anything more."""
@@ -168,11 +170,12 @@ def _report(worker: _Worker) -> Report | None:
     raise SuiteError(f"a worker process died (exit code {worker.process.wait()}); run the bench again")
 
 
-def _read(worker: _Worker) -> Samples:
-    whole = worker.samples.stat().st_size // (8 * _COLUMNS)
-    found = np.fromfile(worker.samples, np.int64, (whole - worker.read) * _COLUMNS, offset=8 * _COLUMNS * worker.read)
+def _read(worker: _Worker, place: int) -> Samples:
+    row = np.dtype((np.int64, _NUMBERS))
+    whole = worker.samples.stat().st_size // row.itemsize
+    found = np.fromfile(worker.samples, row, whole - worker.read, offset=row.itemsize * worker.read)
     worker.read = whole
-    return found.reshape(-1, _COLUMNS)
+    return np.column_stack([found, np.full(len(found), place)])
 
 
 def _hang_up(process: subprocess.Popen[str]) -> None:

@@ -13,7 +13,17 @@ import numpy as np
 from clients.connection import Connection
 from clients.loadgen.codes import Code
 from clients.loadgen.fleet import IN_PROCESS, WORKER, Fleet
-from clients.loadgen.measured import COUNTED, INTERRUPTED, LIMIT, SETTLED, Measured, Samples, answered, latencies_ns
+from clients.loadgen.measured import (
+    COLUMNS,
+    COUNTED,
+    INTERRUPTED,
+    LIMIT,
+    SETTLED,
+    Measured,
+    Samples,
+    answered,
+    latencies_ns,
+)
 from clients.loadgen.orders import Job, Run, Tls
 from clients.loadgen.payload import Payload
 from clients.loadgen.percentiles import percentile
@@ -67,7 +77,7 @@ class Session:
         """Start workers and connections."""
         self._point, self._rules, self._payload, self._target = point, rules, payload, target
         self._tails = payload.tails
-        self._warm_up = np.empty((0, 4), np.int64)
+        self._warm_up = np.empty((0, COLUMNS), np.int64)
         self._fleet = self._start()
 
     def _start(self) -> Fleet:

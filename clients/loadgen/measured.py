@@ -13,6 +13,7 @@ from clients.loadgen.orders import Report
 
 Samples = np.ndarray[Any, np.dtype[np.int64]]
 
+COLUMNS: Final = 5
 SETTLED: Final = "settled"
 LIMIT: Final = "limit"
 COUNTED: Final = "requests"
@@ -24,7 +25,7 @@ class Measured:
     """Everything a run of one point gave; all figures are derived from it.
 
     Attributes:
-        samples: [requests, 4], in the order they ended: due, sent, done (ns), code.
+        samples: [requests, 5], in the order they ended: due, sent, done (ns), code, worker.
         warm_up: the same of the requests before.
         start_ns: when the first request was due, on the machine's monotonic clock.
         end_ns: when nothing more was asked, or with a fixed number of requests when the last one ended.
@@ -70,12 +71,18 @@ def latencies_ns(samples: Samples) -> Samples:
     return taken
 
 
+def shifted(samples: Samples, by_ns: int) -> Samples:
+    """The same requests at another time."""
+    moved: Samples = samples + np.array([by_ns, by_ns, by_ns, 0, 0])
+    return moved
+
+
 def joined(parts: Sequence[Measured]) -> Measured:
     """Several runs of one load as if they had followed each other without a pause."""
     whole = parts[0]
     for part in parts[1:]:
         shift = whole.end_ns - part.start_ns
-        moved = part.samples + np.array([shift, shift, shift, 0])
+        moved = shifted(part.samples, shift)
         whole = replace(
             whole,
             samples=np.concatenate([whole.samples, moved]),

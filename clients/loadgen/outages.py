@@ -31,7 +31,7 @@ def outages(samples: Samples, start_ns: int, end_ns: int) -> list[Outage]:
     """All of them, in order; one lost connection among others that answer is none.
 
     Args:
-        samples: [requests, 4]: due, sent, done (ns), code.
+        samples: [requests, 5]: due, sent, done (ns), code, worker.
     """
     good = np.sort(answered(samples)[:, 2])
     gone = np.sort(samples[samples[:, 3] == Code.NO_CONNECTION, 2])

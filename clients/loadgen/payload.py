@@ -86,6 +86,9 @@ def random_inputs(signature: Signature, batch: int, sizes: Sequence[int], seed: 
     """
     rng = np.random.default_rng(seed)
     shapes = {name: _shape(name, tensor, batch, sizes) for name, tensor in signature.inputs.items()}
+    most = max((_open_sizes(tensor) for tensor in signature.inputs.values()), default=0)
+    if len(sizes) > most:
+        raise SuiteError(f"--size gives {len(sizes)} sizes, but no input leaves more than {most} open behind the batch")
     while True:
         yield {name: _random(name, signature.inputs[name].dtype, shape, rng) for name, shape in shapes.items()}
 
@@ -103,6 +106,10 @@ def _shape(name: str, tensor: Tensor, batch: int, sizes: Sequence[int]) -> tuple
             f"input {name} is {told}, and sizes behind the batch are open; give them with --size, as 300x300"
         ) from None
     return tuple(size for size in shape if size is not None)
+
+
+def _open_sizes(tensor: Tensor) -> int:
+    return sum(size is None for size in (tensor.shape or ())[1:])
 
 
 def _random(name: str, dtype: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray[Any, Any]:

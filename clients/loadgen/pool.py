@@ -39,6 +39,12 @@ class Slot:
         return connection is not None and connection.ready and not connection.going
 
     @property
+    def absent(self) -> bool:
+        """Nobody is there; not so while a connection is being made, also in place of one that the server ended."""
+        connection = self.connection
+        return connection is None or (bool(connection.lost) and not connection.going)
+
+    @property
     def in_flight(self) -> int:
         """Requests without an answer."""
         return self.connection.in_flight if self.connection else 0

@@ -10,6 +10,7 @@ import numpy as np
 from clients.loadgen import bootstrap
 from clients.loadgen.codes import Code
 from clients.loadgen.measured import INTERRUPTED, LIMIT, Measured, Samples, answered, latencies_ns
+from clients.loadgen.orders import Report
 from clients.loadgen.outages import outages
 from clients.loadgen.percentiles import Numbers, needed, percentile
 from clients.loadgen.plan import Point, Rules
@@ -99,13 +100,18 @@ def _warm_up(samples: Samples) -> Row:
 def _client(measured: Measured) -> Row:
     """What the measuring side cost, worker by worker, and how late it sent."""
     late = measured.samples[:, 1] - measured.samples[:, 0]
+    places = measured.samples[:, 4]
+    workers = [_worker(report, late[places == place]) for place, report in enumerate(measured.reports)]
+    return {"workers": workers, "bottleneck": _bottleneck(measured, late)}
+
+
+def _worker(report: Report, late: Numbers) -> Row:
+    """Shares of the time it ran, and how late it sent."""
     return {
-        "workers": [
-            {"cpu": round(r.cpu_s / r.wall_s, 3), "waited": round(r.waited_s / r.wall_s, 3)} for r in measured.reports
-        ],
-        "send_lag_p50_ms": _short(percentile(late, 50) / 1e6) if len(late) else None,
-        "send_lag_p99_ms": _short(percentile(late, 99) / 1e6) if len(late) else None,
-        "bottleneck": _bottleneck(measured, late),
+        "cpu": round(report.cpu_s / report.wall_s, 3),
+        "waited": round(report.waited_s / report.wall_s, 3),
+        "send_lag_p50_ms": _short(percentile(late, 50) / 1e6),
+        "send_lag_p99_ms": _short(percentile(late, 99) / 1e6),
     }
 
 

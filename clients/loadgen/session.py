@@ -15,6 +15,7 @@ from clients.client import Client
 from clients.connection import Connection
 from clients.loadgen import metrics, store
 from clients.loadgen.asked import Asked
+from clients.loadgen.bound import Search
 from clients.loadgen.measure import Now, Target, Watch, target_of
 from clients.loadgen.measured import INTERRUPTED
 from clients.loadgen.payload import Payload
@@ -99,8 +100,12 @@ def _rows(bench: Bench, wanted: Plan) -> Iterator[Row]:
     if wanted.slo_ms is None:
         yield from bench.rows(wanted.points)
     else:
+        search = Search(bench, wanted.slo_ms)
         for point in wanted.points:
-            yield bench.highest(point, wanted.slo_ms)
+            found = search.row(point)
+            yield found
+            if found["ended"] == INTERRUPTED:
+                return
 
 
 def _before(given: Given, title: str, target: Target, rules: Rules) -> Sequence[store.Kept]:

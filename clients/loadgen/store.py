@@ -14,14 +14,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from clients.loadgen.measured import Measured, Samples
+from clients.loadgen.measured import Measured, Samples, shifted
 from clients.loadgen.orders import Report
 from clients.loadgen.plan import Point, Rules
 from model_config.errors import SuiteError
 
 _FORMAT: Final = 1
 _A_LINE: Final = 1000  # samples
-_COLUMNS: Final = ("due_ns", "sent_ns", "done_ns", "code")
+_COLUMNS: Final = ("due_ns", "sent_ns", "done_ns", "code", "worker")
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ def _lines(kept: Kept) -> Iterator[dict[str, Any]]:
     for name in ("warm_up", "samples"):
         for place in range(0, len(getattr(measured, name)), _A_LINE):
             part = getattr(measured, name)[place : place + _A_LINE]
-            shifted = part - np.array([measured.start_ns] * 3 + [0])
-            yield {name: dict(zip(_COLUMNS, shifted.T.tolist()))}
+            yield {name: dict(zip(_COLUMNS, shifted(part, -measured.start_ns).T.tolist()))}
     yield {
         "end": {
             "end_ns": measured.end_ns - measured.start_ns,

@@ -24,6 +24,21 @@ def doubts(rows: Sequence[Row]) -> list[str]:
     return [f"{title(row)}: {doubt}" for row in rows for doubt in row["doubts"]]
 
 
+def headlines(rows: Sequence[Row]) -> list[str]:
+    """What a search under a bound found, a line for each point that it was made for."""
+    return [_headline(row) for row in rows if row.get("slo")]
+
+
+def _headline(row: Row) -> str:
+    what, promise = f"version {_version(row)}, batch {row['batch']}", row["slo"]
+    bound = f"p{promise['percent']:g} under {promise['bound_ms']:g} ms"
+    if not promise["kept"]:
+        return f"{what}: no rate surely keeps {bound}"
+    return (
+        f"{what}: {row['rate']:g} requests/s ({short(row['images_per_s'])} images/s) is the highest rate with {bound}"
+    )
+
+
 def splits(rows: Sequence[Row]) -> list[str]:
     """Where the time went, a line for each point of which that is known."""
     return [f"{title(row)}: {_split(row['split'])}" for row in rows if row.get("split")]

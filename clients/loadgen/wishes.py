@@ -40,7 +40,7 @@ def plan(given: Given) -> Plan:
         in_flight, rates = (), (1.0,)
     elif not in_flight and not rates:
         in_flight = (scenario.in_flight if scenario else 1,)
-    versions: Sequence[int | None] = tuple(n for each in given["versions"] for n in each) or (None,)
+    versions: Sequence[int | None] = tuple(dict.fromkeys(n for each in given["versions"] for n in each)) or (None,)
     points = sweep(versions, batches, in_flight, rates, given["arrival"], given["seed"])
     return Plan(tuple(points), _rules(given, scenario), slo_ms)
 

@@ -52,8 +52,10 @@ class Worker:
 
     def _wait_ns(self) -> int:
         callers = self._callers if not self._stopped else None
-        due = callers.next_due - callers.lead_ns if callers else self._next_tend
-        return max(0, min(due, self._next_tend) - time.monotonic_ns())
+        due, now = self._next_tend, time.monotonic_ns()
+        if callers:
+            due = min(due, 0 if now < callers.awake_until else callers.next_due - callers.lead_ns)
+        return max(0, due - now)
 
     def _turn(self, wait_ns: int) -> None:
         callers = self._callers if not self._stopped else None
