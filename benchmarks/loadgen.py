@@ -1,9 +1,10 @@
 """What the load generator can drive, and how well it reads the clock, beside h2load: python benchmarks/loadgen.py
 
 Both ask the same server, nghttpd, which answers every request at once with one small PredictResponse, with the same
-body over the same number of connections and requests in flight, in turns, on the same processor; the server has
-another one. Neither tool nor server is ours (Debian: nghttp2-client, nghttp2-server). Writes
-benchmarks/results/loadgen.json: medians over the rounds, of requests a second and of p50 and p99 in microseconds.
+body over the same number of connections and requests in flight, in turns: on one processor, while the server has
+another, to see how much they can drive; wherever the system puts them, to see what they read off the clock. Neither
+tool nor server is ours (Debian: nghttp2-client, nghttp2-server). Writes benchmarks/results/loadgen.json: medians over
+the rounds, of requests a second and of p50 and p99 in microseconds.
 """
 
 from __future__ import annotations
@@ -48,14 +49,15 @@ Row = dict[str, float]
 
 def main() -> None:
     """Measure both tools in turns, so that a slow moment of the machine hits both alike."""
-    server_core, client_core = _cores()
-    os.sched_setaffinity(0, {client_core})
+    server_core, client_core = cores = _cores()
     requests = payload.requests("m", [{"x": np.arange(_FLOATS, dtype=np.float32)}], 1)
     asked = payload.of_requests(requests)
     with TemporaryDirectory() as folder, _server(Path(folder), server_core) as server:
         body = Path(folder, "body")
         body.write_bytes(frames.framed(asked.messages[0]))
+        os.sched_setaffinity(0, {client_core})
         closed = [_closed(server, asked, body, *shape) for shape in CLOSED]
+        os.sched_setaffinity(0, set(cores))
         light = [_open(server, asked, body, *shape) for shape in OPEN]
     result = {
         "environment": {**environment.describe(), "h2load": _version("h2load"), "nghttpd": _version("nghttpd")},

@@ -12,17 +12,13 @@ from array import array
 from clients.loadgen import frames
 from clients.loadgen.answers import Answers
 from clients.loadgen.codes import OF_RESET, Code
-from clients.loadgen.frames import read_header
+from clients.loadgen.frames import DATA, HEADERS, read_header
 from clients.loadgen.sending import NOT_NOW, Question, Sender
 
-_RECEIVE = 2**18
+_LEAST, _MOST = 2**14, 2**18  # bytes to receive at a time; making room for many costs more than small answers do
 _HEAD = 9  # bytes of a frame's head
 _REPLENISH = 2**30  # bytes received until the server gets leave for more
 _PLAIN, _PLAIN_END = frames.END_HEADERS, frames.END_HEADERS | frames.END_STREAM
-
-
-def _nothing() -> int:
-    return 0
 
 
 class Connection:
@@ -40,7 +36,7 @@ class Connection:
         self.ready = False
         self.going = False
         self.lost = ""
-        self._deciphered = peer.pending if isinstance(peer, ssl.SSLSocket) else _nothing
+        self._deciphered = peer.pending if isinstance(peer, ssl.SSLSocket) else None
         self._sender = Sender(question)
         self._answers, self._samples = answers, samples
         self._pending: dict[int, tuple[int, int]] = {}
@@ -51,6 +47,7 @@ class Connection:
         self._early: dict[int, int] = {}
         self._headers = (b"", 0)  # a block that goes on in the next frame, and whether it ends the stream
         self._received = 0
+        self._wanted = _LEAST
 
     @property
     def in_flight(self) -> int:
@@ -82,7 +79,7 @@ class Connection:
         try:
             self._receive()
             # what TLS has deciphered already is not to be seen from outside
-            while not self.lost and self._deciphered():
+            while self._deciphered and not self.lost and self._deciphered():
                 self._receive()
         except NOT_NOW:
             pass
@@ -94,7 +91,9 @@ class Connection:
             self._ask_waiting()
 
     def _receive(self) -> None:
-        data = self.socket.recv(_RECEIVE)
+        data = self.socket.recv(self._wanted)
+        if len(data) == self._wanted:
+            self._wanted = _MOST
         if data:
             self._read(self._rest + data if self._rest else data, time.monotonic_ns())
         else:
@@ -139,14 +138,14 @@ class Connection:
                 break
             place = start + (word >> 8)
             kind = word & 255
-            if kind == frames.HEADERS and flags == _PLAIN_END:
+            if kind == HEADERS and flags == _PLAIN_END:
                 end(stream, now, code_of(data[start:place]))
-            elif kind == frames.DATA and not flags:
+            elif kind == DATA and not flags:
                 if data.endswith(tails, start, place):
                     right.add(stream)
                 else:
                     self._keep_end(stream, data, start, place)
-            elif kind == frames.HEADERS and flags == _PLAIN:
+            elif kind == HEADERS and flags == _PLAIN:
                 self._begin(stream, code_of(data[start:place]))
             else:
                 self._read_other(kind, flags, stream, data[start:place], now)

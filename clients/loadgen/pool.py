@@ -18,6 +18,7 @@ from clients.loadgen.sending import Question
 _AGAIN_NS = 100_000_000  # between two tries to connect
 _PATIENCE_NS = 5_000_000_000  # for a server that takes the connection and says nothing
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
+_EVENTS = 64  # at a time
 _IN, _IN_OUT = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
 
 
@@ -116,10 +117,11 @@ class Pool:
 
     def events(self, wait_ns: int) -> Iterator[Slot]:
         """Wait at most so long for something to come; the connections that read it, to be flushed."""
-        # select can wait for microseconds, epoll only for milliseconds
-        if wait_ns > 0:
+        # epoll waits for whole milliseconds, and for one more rather than less; select can wait for microseconds
+        patience = max(0.0, wait_ns / 1e9 - 2e-3)
+        if wait_ns > 0 and not patience:
             select.select([self.poll], (), (), wait_ns / 1e9)
-        for descriptor, event in self.poll.poll(0):
+        for descriptor, event in self.poll.poll(patience, _EVENTS):
             slot = self.by_descriptor[descriptor]
             if slot.connection and event != select.EPOLLOUT:
                 slot.connection.receive()

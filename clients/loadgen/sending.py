@@ -114,6 +114,8 @@ class Sender:
 
     def flush(self, peer: socket.socket) -> None:
         """Send what the socket takes; OSError when it is broken."""
+        if self._out and not self._backlog and not self._uploads:
+            self._send_all(peer)  # nearly always
         while self.busy:
             if not self._backlog:
                 self._cut_uploads()
@@ -124,6 +126,16 @@ class Sender:
             except NOT_NOW:
                 return
             self._backlog = self._backlog[sent:]
+
+    def _send_all(self, peer: socket.socket) -> None:
+        content = b"".join(self._out)
+        self._out.clear()
+        try:
+            sent = peer.send(content)
+        except NOT_NOW:
+            sent = 0
+        if sent < len(content):
+            self._backlog = memoryview(content)[sent:]
 
     def _cut_uploads(self) -> None:
         budget = _AT_A_TIME
