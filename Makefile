@@ -55,8 +55,9 @@ wire: $(DONE)  ## compile the protobuf messages
 demo: $(DONE)  ## the main job on a model trained here: build, serve, ask, compare
 	@$(PY) -m demo
 
-convert: $(DONE)  ## build VERSION of MODEL (SOURCE=... for a model in no file)
-	@$(PY) -m converters build $(MODEL) $(versions) $(if $(SOURCE),--source $(SOURCE))
+convert: $(DONE)  ## build VERSION of MODEL (SOURCE=... for a model in no file; BACKEND=docker: in the converter image)
+	@$(PY) -m converters build $(MODEL) $(versions) $(if $(SOURCE),--source $(SOURCE)) \
+	  $(if $(filter-out auto,$(BACKEND)),--backend $(BACKEND)) $(if $(IMAGE),--image $(IMAGE)) $(OPTIONS)
 
 config: $(DONE)  ## write the model config that serves VERSION of MODEL
 	@$(PY) -m model_config use $(MODEL) $(versions)

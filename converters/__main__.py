@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters import source_options
+from converters import container_options, source_options
 from model_config import models, options
 from model_config.console import Commands, Failure, print_json, print_table, progress
 from model_config.errors import SuiteError
@@ -102,6 +102,7 @@ def inspect(path: Path, tensorboard: Path | None, as_json: bool, **choices: Any)
 @click.option("--below-goal", is_flag=True, help="Publish the best that was reached even where it misses its goal.")
 @click.option("--replace", is_flag=True, help="Build anew a version that was made from something else.")
 @click.option("--force", is_flag=True, help="Build anew a version although it was made from the same.")
+@container_options.choices
 @options.as_json
 def build(
     name: str,
@@ -121,12 +122,16 @@ def build(
 
     Example: python -m converters build my_ssd --source frozen_inference_graph.pb --version 1 --version 2
     """
+    place = container_options.taken(choices)
     given = source_options.given(choices) | ({} if source is None else {"source": source})
     model = _model(name, file, given)
     if calibration is not None:
         model = model.calibrated_by(calibration)
     if data is not None:
         model = model.model_copy(update={"data": data})
+    if place["backend"] == "docker":
+        container_options.build_there(place, model, file, repository)
+        return
     wanted = versions or tuple(model.versions)
     how = {"replace": replace, "force": force, "below_goal": below_goal}
     built, failed = _build_all(model, wanted, repository, how)

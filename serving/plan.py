@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_config import base_path, bundle, fit
+from model_config import base_path, bundle, fit, gpu
 from model_config.errors import ServeError
 from model_config.server_config import Served
-from serving import address, backends, gpu, notes
+from serving import address, backends, notes
 from serving import certificates as certificate
 from serving.backends.launch import Argv, Launch, Seen
 

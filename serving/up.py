@@ -99,8 +99,7 @@ def _orders(
 
 def _one_each(first: Order) -> list[Order]:
     """A server a version on every second port, sharing the GPU fairly where there is one."""
-    from model_config import chosen
-    from serving import gpu
+    from model_config import chosen, gpu
 
     parts = chosen.split(first.models)
     share = (f"--per_process_gpu_memory_fraction={_GPU_SHARE / len(parts):.2f}",) if gpu.first().name else ()

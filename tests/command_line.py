@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+_MAKEFILE = Path(__file__).parents[1] / "Makefile"
 
 
 def run(*argv: object, **kwargs: Any) -> subprocess.CompletedProcess[str]:
@@ -21,3 +24,11 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> 
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in lines[0]
+
+
+def make(*arguments: str, cwd: Path) -> str:
+    """A target as a user types it, in another folder and with the Python that runs us; gives what it printed."""
+    command = ["make", "--file", str(_MAKEFILE), f"PY={sys.executable}", "DONE=", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 IMAGE = "tf-serving-suite-test:2.17.1"
+PACKAGES = ("model_config", "evaluation", "converters", "serving", "clients", "demo")
 
 # word for word what the stock image's entrypoint does
 _ENTRYPOINT = """#!/bin/bash
@@ -44,7 +45,7 @@ def build() -> None:
     changes += ['ENTRYPOINT ["/opt/stock/bin/tf_serving_entrypoint.sh"]', "EXPOSE 8500", "EXPOSE 8501"]
     options = [part for change in changes for part in ("--change", change)]
     command = ["docker", "import", *options, "-", IMAGE]
-    subprocess.run(command, input=_root(), check=True, capture_output=True, timeout=120)
+    subprocess.run(command, input=root(), check=True, capture_output=True, timeout=120)
 
 
 def mounts() -> list[str]:
@@ -64,7 +65,7 @@ def why_no_engine() -> str:
     return ""
 
 
-def _root() -> bytes:
+def root() -> bytes:
     """The root file system as a tar."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 import stock_image
-from command_line import assert_one_sentence, run
+from command_line import assert_one_sentence, make, run
 
 from clients.client import Client
 from serving import address, backends
@@ -243,11 +243,3 @@ def test_make_serves_swaps_and_stops_a_container_even_one_whose_command_was_kill
     os.kill(pid, signal.SIGKILL)
     assert make("stop", *variables, cwd=tmp_path) == f"stopped: tiny on port {port}\n"
     address.require_free(port)
-
-
-def make(*arguments, cwd):
-    """A target as a user types it, in another folder and with the Python that runs us."""
-    command = ["make", "--file", str(stock_image.ROOT / "Makefile"), f"PY={sys.executable}", "DONE=", *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 
+from model_config import gpu
 from model_config.fit import Facts
-from serving import gpu
 from serving.address import EVERYWHERE
 from serving.backends.launch import PROGRAM, Argv, Launch, Seen, library_version, resident_bytes
 

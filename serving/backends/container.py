@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
-from model_config import fit
+from model_config import container_engine, fit, gpu
 from model_config.console import stderr
 from model_config.errors import ServeError
-from serving import gpu
 from serving.address import EVERYWHERE
 from serving.backends.launch import PROGRAM, Argv, Launch, Seen, library_version
 
@@ -20,7 +17,6 @@ _GRPC, _REST = 8500, 8501  # what the stock image listens on
 _CUDA_CACHE = "/var/cache/cuda"
 _CUDA_CACHE_BYTES = 4 << 30
 _NAME = "tf-serving-suite-"
-_ASK_S = 20.0
 
 
 class Container:
@@ -30,14 +26,7 @@ class Container:
 
     def unfit(self) -> str:
         """No engine answers us, and why."""
-        if not shutil.which("docker"):
-            return "there is no docker on the PATH; install it, or use another backend"
-        asked = _docker("version", "--format", "{{.Server.Version}}")
-        if asked.returncode == 0:
-            return ""
-        if "permission denied" in asked.stderr.lower():
-            return "the docker engine refuses you; join the group docker, or run as a user that is in it"
-        return f"no docker engine answers ({_last_line(asked.stderr)}); start it, or use another backend"
+        return container_engine.unfit()
 
     def seen(self, launch: Launch) -> Seen:
         """Both are mounted."""
@@ -46,7 +35,7 @@ class Container:
     def facts(self, image: str) -> fit.Facts:
         """Of the image, whose environment names what was put into it, and of this machine's GPU."""
         found = gpu.first()
-        told = _docker("image", "inspect", "--format", "{{json .Config.Env}}", image)
+        told = container_engine.ask("image", "inspect", "--format", "{{json .Config.Env}}", image)
         names = dict(entry.split("=", 1) for entry in json.loads(told.stdout) or ()) if told.returncode == 0 else {}
         return fit.Facts(
             image,
@@ -60,15 +49,15 @@ class Container:
 
     def prepare(self, launch: Launch) -> None:
         """Fetch the image if it is not here, and remove a container that has ended but was kept."""
-        _docker("rm", name_of(launch))
+        container_engine.ask("rm", name_of(launch))
         image = launch.image
-        if _docker("image", "inspect", image).returncode == 0:
+        if container_engine.has(image):
             return
         with stderr().status(f"fetching {image}, which takes minutes the first time"):
-            pulled = _docker("pull", "--quiet", image, timeout_s=None)
+            pulled = container_engine.ask("pull", "--quiet", image, timeout_s=None)
         if pulled.returncode:
             raise ServeError(
-                f"the image {image} is not here and cannot be fetched ({_last_line(pulled.stderr)}); "
+                f"the image {image} is not here and cannot be fetched ({container_engine.last_line(pulled.stderr)}); "
                 "name one that is with --image (make: IMAGE=...), or use another backend"
             )
 
@@ -100,7 +89,7 @@ class Container:
 
     def memory_bytes(self, pid: int, port: int) -> int | None:
         """Of all processes in the container, as our own one only waits for it."""
-        told = _docker("top", f"{_NAME}{port}", "-eo", "pid,rss")
+        told = container_engine.ask("top", f"{_NAME}{port}", "-eo", "pid,rss")
         sizes = [int(line.split()[1]) for line in told.stdout.splitlines()[1:]]
         return sum(sizes) * 1024 if told.returncode == 0 else None
 
@@ -134,18 +123,5 @@ def _gpu_options(launch: Launch) -> Argv:
 
 def _version_inside(image: str) -> str | None:
     """The TensorFlow of an image whose name does not tell it, such as one named by its digest."""
-    told = _docker("run", "--rm", "--network", "none", "--entrypoint", PROGRAM, image, "--version")
+    told = container_engine.ask("run", "--rm", "--network", "none", "--entrypoint", PROGRAM, image, "--version")
     return library_version(told.stdout + told.stderr)
-
-
-def _docker(*arguments: str, timeout_s: float | None = _ASK_S) -> subprocess.CompletedProcess[str]:
-    """Ask the engine; one that hangs counts as one that does not answer."""
-    argv = ("docker", *arguments)
-    try:
-        return subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return subprocess.CompletedProcess(argv, 1, "", str(error))
-
-
-def _last_line(text: str) -> str:
-    return next(reversed([line.strip() for line in text.splitlines() if line.strip()]), "it does not say why")

@@ -7,8 +7,8 @@ import importlib.util
 import os
 import sys
 
+from model_config import gpu
 from model_config.fit import Facts
-from serving import gpu
 from serving.backends.launch import Argv, Launch, Seen, resident_bytes
 
 
