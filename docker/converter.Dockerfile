@@ -2,7 +2,8 @@
 #   make convert MODEL=demo VERSION=5 BACKEND=docker    builds it when it is missing, and converts in it
 #   docker build --file docker/converter.Dockerfile --tag tf-serving-suite-converter:2.17.1-gpu .
 ARG BASE=tensorflow/serving:2.17.1-gpu
-# the base's own Python 3.8 is too old for TensorFlow 2.17; this one was built for the same glibc, 2.31
+# the base's own Python 3.8 is too old for TensorFlow 2.17; this one was built for the same glibc, 2.31, and finds the
+# libraries it needs (OpenSSL 1.1, libffi 7, expat) where that one has them
 ARG PYTHON=python:3.11-slim-bullseye
 
 FROM ${PYTHON} AS python
