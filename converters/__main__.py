@@ -188,7 +188,16 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
 
     teller = Teller(say, lambda words: bars.update(task, description=f"{title}: {words}"))
     with passes_progress.followed(follow):
-        done = make(model, number, repository, report, teller=teller, **how)
+        done = make(
+            model,
+            number,
+            repository,
+            report,
+            teller=teller,
+            replace=how["replace"],
+            force=how["force"],
+            below_goal=how["below_goal"],
+        )
     bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)
     return done
 
