@@ -99,7 +99,7 @@ down:  ## stop what make up has started
 	@$(compose) --profile cpu --profile gpu down
 
 test: $(DONE)  ## run the tests
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses auto --dist loadfile
 
 lint: $(DONE)  ## check style and types
 	@$(PY) -m ruff check .

@@ -39,7 +39,6 @@ RESULTS: Final = Path(__file__).parent / "results"
 VERSIONS: Final = (1, 7, 4, 5, 6)
 SLO_MS: Final = 7.0  # of the 99th percentile
 ROUNDS: Final = 500  # so that there are enough samples for the 99th percentile
-SECONDS: Final = 5.0  # for one version and batch size, at most
 FEWEST_FOR_P99: Final = 459
 _PICTURES: Final = MATERIAL / "data" / "coco_calibration" / "images"
 _LABELLED: Final = MATERIAL / "data" / "cc0_detection"
@@ -92,6 +91,15 @@ SUBJECTS: Final = {
 
 
 @dataclass(frozen=True)
+class Run:
+    """Where versions lie, how long each is measured, and what keeps the figures so far."""
+
+    work: Path
+    seconds: float
+    save: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class Variant:
     """A version as it is run; ``strict`` without TF32."""
 
@@ -111,15 +119,18 @@ def main() -> None:
     path = RESULTS / f"trt-{asked.model}.json"
     result = json.loads(path.read_text()) if path.exists() else {"versions": {}, "measured": {}}
     result["environment"] = {**environment.describe(), **asdict(machine.here()), **_gpu()}
+
+    def save() -> None:
+        path.write_text(json.dumps(result, indent=2) + "\n")
+
     for number in asked.versions:
         result["versions"][str(number)] = _built(model, number, work)
-        path.write_text(json.dumps(result, indent=2) + "\n")
+        save()
     if not asked.build_only:
         there = [number for number in asked.versions if "failed" not in result["versions"][str(number)]]
-        _measure(subject, model.name, there, work, result["measured"])
-        _compare(result["measured"])
+        _measure(subject, model.name, there, Run(work, asked.seconds, save), result["measured"])
         _judge(model, subject, there, work, result["versions"])
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    save()
     print(json.dumps(result["measured"], indent=1))
 
 
@@ -128,6 +139,7 @@ def _arguments() -> Any:
     parser.add_argument("model", choices=SUBJECTS)
     parser.add_argument("--versions", type=lambda text: [int(n) for n in text.split(",")], default=list(VERSIONS))
     parser.add_argument("--work", default=".cache/benchmarks", help="where models and versions are kept")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for one version and batch size, at most")
     parser.add_argument("--build-only", action="store_true", help="measure later")
     return parser.parse_args()
 
@@ -148,10 +160,10 @@ def _built(model: models.Model, number: int, work: Path) -> dict[str, Any]:
     return row
 
 
-def _measure(subject: Subject, name: str, versions: list[int], work: Path, measured: dict[str, Any]) -> None:
+def _measure(subject: Subject, name: str, versions: list[int], run: Run, measured: dict[str, Any]) -> None:
     variants = [Variant("native FP32", 1, strict=True), Variant("native TF32", 1)] if 1 in versions else []
     variants += [Variant(models.DEFAULT_VERSIONS[number], number) for number in versions if number != 1]
-    folders = {number: work / "models" / name / str(number) for number in versions}
+    folders = {number: run.work / "models" / name / str(number) for number in versions}
     calls = {number: _loaded(folder) for number, folder in folders.items()}
     for number in versions:
         first = _first_requests(subject, folders[number], calls[number])
@@ -159,9 +171,11 @@ def _measure(subject: Subject, name: str, versions: list[int], work: Path, measu
             if variant.version == number:
                 measured.setdefault(variant.name, {})["first_request_ms"] = first
     for batch in subject.batches:
-        for variant, row in zip(variants, _timed(subject, variants, calls, batch)):
+        for variant, row in zip(variants, _timed(subject, variants, calls, batch, run.seconds)):
             measured[variant.name][str(batch)] = row
             print(f"{variant.name:<14} batch {batch:>3}: {row}", file=sys.stderr)
+        _compare(measured)
+        run.save()
 
 
 def _loaded(folder: Path) -> Callable[[Any], Any]:
@@ -189,16 +203,18 @@ def _first_requests(subject: Subject, folder: Path, call: Callable[[Any], Any]) 
     return taken
 
 
-def _timed(subject: Subject, variants: list[Variant], calls: dict[int, Any], batch: int) -> list[dict[str, Any]]:
+def _timed(
+    subject: Subject, variants: list[Variant], calls: dict[int, Any], batch: int, seconds: float
+) -> list[dict[str, Any]]:
     """Every variant's figures at a batch size, variants taking turns in short rounds."""
     pictures = tf.constant(subject.feed(batch))
     taken: list[list[float]] = [[] for _ in variants]
     spent = [0.0] * len(variants)
     for variant in variants:
         _repeat(variant, calls, pictures, 3)
-    while any(len(each) < ROUNDS and time_ < SECONDS for each, time_ in zip(taken, spent)):
+    while any(len(each) < ROUNDS and time_ < seconds for each, time_ in zip(taken, spent)):
         for place, variant in enumerate(variants):
-            if len(taken[place]) < ROUNDS and spent[place] < SECONDS:
+            if len(taken[place]) < ROUNDS and spent[place] < seconds:
                 found = _repeat(variant, calls, pictures, 20 if not taken[place] or taken[place][-1] < 50 else 3)
                 taken[place] += found
                 spent[place] += sum(found) / 1e3
@@ -232,13 +248,13 @@ def _row(taken: list[float], batch: int) -> dict[str, Any]:
 def _compare(measured: dict[str, Any]) -> None:
     """How many times as fast as native, and the most images a second with the 99th percentile in bounds."""
     for rows in measured.values():
-        for batch, row in rows.items():
-            if batch.isdigit():
-                for native in ("native FP32", "native TF32"):
-                    base = measured.get(native, {}).get(batch)
-                    if base:
-                        row[f"times_{native.replace(' ', '_')}"] = round(base["p50_ms"] / row["p50_ms"], 2)
-        within = [row["images_per_second"] for row in rows.values() if (row.get("p99_ms") or SLO_MS + 1) <= SLO_MS]
+        by_batch = {batch: row for batch, row in rows.items() if batch.isdigit()}
+        for batch, row in by_batch.items():
+            for native in ("native FP32", "native TF32"):
+                base = measured.get(native, {}).get(batch)
+                if base:
+                    row[f"times_{native.replace(' ', '_')}"] = round(base["p50_ms"] / row["p50_ms"], 2)
+        within = [row["images_per_second"] for row in by_batch.values() if (row["p99_ms"] or SLO_MS + 1) <= SLO_MS]
         rows["images_per_second_within_slo"] = max(within, default=None)
 
 

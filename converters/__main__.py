@@ -165,6 +165,7 @@ def _build_all(
 
 
 def _build_one(bars: Progress, model: models.Model, number: int, repository: Path, how: Mapping[str, bool]) -> Built:
+    from converters import progress as passes_progress
     from converters import recipes
     from converters.build import build as make
     from converters.judging.gate import Teller
@@ -187,17 +188,21 @@ def _build_one(bars: Progress, model: models.Model, number: int, repository: Pat
     def say(sentence: str) -> None:
         bars.console.print(f"    {sentence}", highlight=False, markup=False, soft_wrap=True)
 
+    def follow(done: int, all_: int, words: str) -> None:
+        bars.update(task, description=f"{title}: {words} ({done} of {all_})")
+
     teller = Teller(say, lambda words: bars.update(task, description=f"{title}: {words}"))
-    done = make(
-        model,
-        number,
-        repository,
-        report,
-        teller=teller,
-        replace=how["replace"],
-        force=how["force"],
-        below_goal=how["below_goal"],
-    )
+    with passes_progress.followed(follow):
+        done = make(
+            model,
+            number,
+            repository,
+            report,
+            teller=teller,
+            replace=how["replace"],
+            force=how["force"],
+            below_goal=how["below_goal"],
+        )
     bars.update(task, description=title if done.fresh else f"{title}: unchanged", completed=total)
     return done
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from converters import calibration, graphs, pipeline, recipes, registry, sessions, sources
+from converters import calibration, extras, graphs, pipeline, recipes, registry, sessions, sources
 from converters.checking import checks, verify
 from converters.judging import gate, judge
 from converters.tensorrt import machine, proof
@@ -143,6 +143,7 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report, teller: gate.Teller
     passed = _passed(plan, loaded, servable, key, report, teller)
     _require_signature(loaded, servable, key)
     engines = proof.take(servable)
+    extras.keep(loaded, servable, key, warm_up_too=engines is None)
     converted = time.perf_counter()
     found = checks.check(servable, loaded, key, plan.model, ask)
     checked = time.perf_counter()

@@ -196,6 +196,16 @@ def tensor_in(graph: Any, name: str) -> Any:
         raise BadSource(f"the graph has no tensor {name!r}: {error.args[0]}") from error
 
 
+def of_size(info: Any, sides: tuple[int, int]) -> Any:
+    """A signature's tensor, with this height and width where it takes pictures of any."""
+    closed = TensorInfo()
+    closed.CopyFrom(info)
+    dims = closed.tensor_shape.dim
+    if len(dims) == 4 and dims[1].size < 0 and dims[2].size < 0:
+        dims[1].size, dims[2].size = sides
+    return closed
+
+
 def alias(tensor: str) -> str:
     """The name a tensor has in a signature, which is its own without ``:0``."""
     node, _, place = tensor.partition(":")

@@ -138,6 +138,7 @@ class Attempt(_Frozen):
 
     float_layers: int
     value: float
+    words: str = ""
 
 
 class Accuracy(_Frozen):

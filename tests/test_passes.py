@@ -22,6 +22,7 @@ ARGUMENTS = {
     "rename_node": {"old_node_name": "absent", "new_node_name": "renamed"},
     "rename_op": {"old_op_name": "Relu", "new_op_name": "Relu6"},
     "set_device": {"device": "/cpu:0"},
+    "tf_trt": {"precision": "FP32", "batch_sizes": "1,2,3,4", "minimum_inside": "0"},
 }
 REMOVES = {
     "freeze": {"VarHandleOp", "ReadVariableOp"},
@@ -42,7 +43,8 @@ AFTER = {
     "quantize_nodes": ("quantize_weights",),
     "freeze_requantization_ranges": ("quantize_weights", "quantize_nodes"),
 }
-ONCE = {"freeze_requantization_ranges", "insert_logging", "quantize_nodes"}
+ONCE = {"freeze_requantization_ranges", "insert_logging", "quantize_nodes", "tf_trt"}
+ON_A_GPU = {"tf_trt"}
 CALIBRATED = {"quantize_nodes_calibrated"}
 ON_ANY_MODEL = {"copy", "freeze"}
 
@@ -67,7 +69,8 @@ def cases():
     for name in registry.passes():
         for kind in ("saved_model", "frozen", "inlined"):
             if kind != "saved_model" or name in ON_ANY_MODEL:
-                yield pytest.param(name, kind, id=f"{name}-{kind}")
+                marks = [pytest.mark.gpu] if name in ON_A_GPU else []
+                yield pytest.param(name, kind, id=f"{name}-{kind}", marks=marks)
 
 
 def apply(name, source, target, calibration=None):

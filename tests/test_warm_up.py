@@ -8,13 +8,14 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from command_line import run
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from converters import graphs
+from converters import extras, graphs
 from converters.checking import checks, verify, warm_up
 from model_config import base_path, server_config
 from model_config.errors import SuiteError
@@ -141,3 +142,27 @@ def test_batch_sizes_increase_up_to_the_largest_batch(sizes):
 def test_a_batch_of_nothing_is_refused(sizes):
     with pytest.raises(SuiteError, match="sizes of at least 1"):
         server_config.batching_parameters(sizes)
+
+
+def test_every_version_keeps_what_lies_beside_the_source(saved_model, tmp_path):
+    source = shutil.copytree(saved_model, tmp_path / "source")
+    (name,) = graphs.signatures(source)["serving_default"].inputs
+    sent = {name: np.zeros((2, 16, 16, 3), np.uint8)}
+    warm_up.write([warm_up.Request("serving_default", 2, sent, "test")], "m", source / base_path.WARM_UP)
+    (source / "assets.extra" / "card.md").write_text("what it is")
+    built = run("converters", "build", "m", "--source", source, "--version", 7, "--repository", tmp_path / "models")
+    assert built.returncode == 0, built.stderr
+
+    made = tmp_path / "models" / "m" / "7"
+    assert (made / "assets.extra" / "card.md").read_text() == "what it is"
+    assert (made / base_path.WARM_UP).read_bytes() == (source / base_path.WARM_UP).read_bytes()
+
+
+def test_warm_up_requests_of_signatures_that_a_version_lacks_stay_behind(saved_model, tmp_path):
+    source = shutil.copytree(saved_model, tmp_path / "source")
+    requests = [warm_up.Request(key, 1, {"x": np.zeros(1)}, "test") for key in ("serving_default", "other")]
+    warm_up.write(requests, "m", source / base_path.WARM_UP)
+
+    extras.keep(source, tmp_path / "made", "serving_default")
+
+    assert not (tmp_path / "made" / base_path.WARM_UP).exists()

@@ -1,12 +1,13 @@
-"""A version with less exact arithmetic must meet its model's accuracy goal: layers go back to float until it does."""
+"""A version with less exact arithmetic must meet its model's accuracy goal: what harms it is taken back."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from converters import graphs, pipeline
@@ -21,6 +22,7 @@ from model_config.errors import BuildError
 from model_config.manifest import Accuracy, Attempt, StepRecord
 
 Records = tuple[StepRecord, ...]
+Params = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,61 @@ class Passed:
 
 SILENT: Final = Teller()
 
-# of the arithmetic; with more of it in floats a version is no longer worth its name
-_MOST: Final = 0.5
+
+@dataclass(frozen=True)
+class _Way:
+    """How a calibrated pass is made more exact.
+
+    Attributes:
+        param: which of its parameters lists layers that keep more of their precision.
+        precision: what these layers compute in then, in words.
+        rungs: what is tried before any layer is taken back: words, and the parameters that change.
+        most: how much of the arithmetic may be taken back; with more a version is no longer worth its name.
+        tries: how many layers at most, where a try takes minutes.
+    """
+
+    param: str
+    precision: str = "float"
+    rungs: tuple[tuple[str, Callable[[Params], Params]], ...] = ()
+    most: float = 0.5
+    tries: int | None = None
+
+
+def _more_pictures(params: Params) -> Params:
+    return {"pictures": str(4 * int(params["pictures"]))}
+
+
+def _larger_engines(_: Params) -> Params:
+    return {"minimum_segment_size": "50"}
+
+
+_WAYS: Final[Mapping[str, _Way]] = MappingProxyType(
+    {
+        quantization.NAME: _Way("keep_float"),
+        "tf_trt": _Way(
+            "half",
+            "in FP16",
+            (
+                ("four times the calibration pictures", _more_pictures),
+                ("engines of 50 operations and more", _larger_engines),
+            ),
+            tries=8,
+        ),
+    }
+)
+# what of a step's parameters says how it is calibrated
+_LEARNT: Final = ("calibration", "pictures", "pixels", "percentile", "hold_out")
+
+
+@dataclass(frozen=True)
+class _Try:
+    """One attempt: what was done, what it is worth, and where it lies."""
+
+    words: str
+    score: Score
+    steps: Records
+    folder: Path
+    layers: tuple[str, ...] = ()
 
 
 @dataclass
@@ -62,10 +117,10 @@ class Gate:
     report: pipeline.Report
     teller: Teller = SILENT
     below_goal: bool = False
-    _tried: dict[int, tuple[Score, Records]] = field(default_factory=dict)
+    _tried: list[_Try] = field(default_factory=list)
 
     def run(self, judge: Callable[[], Judge]) -> Passed:
-        """Take the version through its steps, and as many layers back to float as its goal asks for.
+        """Take the version through its steps, and make it as much more exact as its goal asks for.
 
         Raises:
             BuildError: it misses the goal all the same.
@@ -78,12 +133,10 @@ class Gate:
             self.teller.say(f"not judged: {reason}")
             return Passed(steps, not_judged=str(reason))
         self.teller.say(f"judged by {judging.words}")
-        score = judging.score(self.target)
-        self._tried[0] = (score, steps)
-        self.teller.say(f"all layers in 8 bits: {score.words}")
-        order: list[Suspect] = [] if score.met else self._order()
-        count = 0 if score.met else self._search(judging, order)
-        return self._taken(judging, order, count)
+        first = _Try("as declared", judging.score(self.target), steps, self.target)
+        self._tried.append(first)
+        self.teller.say(f"all layers in 8 bits: {first.score.words}")
+        return self._taken(judging, first if first.score.met else self._more_exact(judging))
 
     @property
     def _place(self) -> int:
@@ -91,70 +144,93 @@ class Gate:
         return next(place for place, step in enumerate(self.steps) if step.calibrated)
 
     @property
+    def _step(self) -> Step:
+        return self.steps[self._place]
+
+    @property
+    def _way(self) -> _Way:
+        """How this pass is made more exact; a pass of the user's has no way."""
+        return _WAYS.get(self._step.name, _Way("", tries=0))
+
+    @property
     def _before(self) -> Path:
         """What the calibrated step reads."""
         place = self._place
         return pipeline.after(place, self.steps[place - 1], self.target) if place else self.source
 
+    def _more_exact(self, judge: Judge) -> _Try:
+        """The first try that meets the goal; BuildError where none does."""
+        for words, change in self._way.rungs:
+            found = self._attempt(judge, words, change(self._step.params))
+            if found.score.met:
+                return found
+        order = self._order()
+        return self._search(judge, order) or self._best(len(order))
+
     def _order(self) -> list[Suspect]:
-        """The layers in the order in which they go back to float; none where the pass knows no layers."""
-        if self.steps[self._place].name != quantization.NAME:
+        """The layers in the order in which they are taken back; none where the pass knows no layers."""
+        if self._way.tries == 0:
             return []
-        params = dict(self.steps[self._place].params)
-        kept = quantization.names(params.pop("keep_float", ""))
+        params = {name: self._step.params.get(name, "") for name in _LEARNT}
         calibrated = quantization.load(graphs.read(self._before), **params)
+        kept = sorted(quantization.names(self._step.params.get(self._way.param, "")))
         found = sensitivity.most_damaging(
-            calibrated, sorted(kept), lambda done, all_: self.teller.now(f"measuring layer {done + 1} of {all_}")
+            calibrated, kept, lambda done, all_: self.teller.now(f"measuring layer {done + 1} of {all_}")
         )
         worst = ", ".join(each.name for each in found[:3])
         self.teller.say(f"the damage of {len(found)} layers is measured; most of it: {worst}")
         return found
 
-    def _search(self, judge: Judge, order: list[Suspect]) -> int:
-        """How many layers go back to float; BuildError where half of the arithmetic would not do."""
+    def _search(self, judge: Judge, order: list[Suspect]) -> _Try | None:
+        """The try with the fewest layers taken back; None where none meets the goal."""
+        met: dict[int, _Try] = {}
 
         def passes(count: int) -> bool:
-            self.teller.now(f"{count} of {len(order)} layers float")
-            score, _ = self._tried[count] = self._attempt(judge, order[:count], self._folder(count))
             part = sum(each.share for each in order[:count])
-            self.teller.say(f"{count} of {len(order)} layers float, {part:.0%} of the arithmetic: {score.words}")
-            return score.met
+            words = f"{count} of {len(order)} layers {self._way.precision}, {part:.0%} of the arithmetic"
+            found = self._attempt(judge, words, {}, [each.name for each in order[:count]])
+            met[count] = found
+            return found.score.met
 
         shares = accumulate(each.share for each in order)
-        count = fewest(sum(1 for share in shares if share <= _MOST), passes)
-        if count is not None:
-            return count
-        best = max(self._tried, key=lambda each: (self._tried[each][0].value, -each))
-        if not self.below_goal:
-            tried = f" even with half of it in floats; best reached, with {best} of {len(order)} layers float"
-            raise BuildError(
-                f"8-bit arithmetic misses the accuracy goal{tried if order else ''}: {self._tried[best][0].words}; "
-                "nothing was published; calibrate with more pictures, set another goal in models.yaml, "
-                "or publish it with --below-goal"
-            )
-        return best
+        most = sum(1 for share in shares if share <= self._way.most)
+        count = fewest(min(most, self._way.tries or most), passes)
+        return None if count is None else met[count]
 
-    def _folder(self, count: int) -> Path:
-        return self.target.with_name(f"{count}-float") / self.target.name
-
-    def _attempt(self, judge: Judge, kept: Sequence[Suspect], target: Path) -> tuple[Score, Records]:
-        """The version with some more layers float."""
-        place = self._place
-        step = self.steps[place]
-        declared = step.params.get("keep_float", "")
-        changed = replace(
-            step,
-            params={**step.params, "keep_float": ",".join([*filter(None, [declared]), *(each.name for each in kept)])},
+    def _best(self, layers: int) -> _Try:
+        """The best of those that miss the goal, where it may be published; BuildError where not."""
+        best = max(self._tried, key=lambda each: (each.score.value, -len(each.layers)))
+        if self.below_goal:
+            return best
+        tried = f" even with half of it in floats; best reached, with {len(best.layers)} of {layers} layers float"
+        if self._way.rungs:
+            tried = f" whatever was tried; best reached, {best.words}"
+        raise BuildError(
+            f"8-bit arithmetic misses the accuracy goal{tried if layers else ''}: {best.score.words}; "
+            "nothing was published; calibrate with more pictures, set another goal in models.yaml, "
+            "or publish it with --below-goal"
         )
+
+    def _attempt(self, judge: Judge, words: str, changes: Params, layers: Sequence[str] = ()) -> _Try:
+        """The version with other parameters, and some more layers taken back."""
+        self.teller.now(words)
+        place, step = self._place, self._step
+        named = [*filter(None, [step.params.get(self._way.param, "")]), *layers]
+        listed = {self._way.param: ",".join(named)} if layers else {}
+        changed = replace(step, params={**step.params, **changes, **listed})
+        target = self.target.with_name(f"{len(self._tried)}-try") / self.target.name
         target.parent.mkdir()
         steps = pipeline.run([changed, *self.steps[place + 1 :]], self._before, target, lambda *_: None)
-        return judge.score(target), (*self._tried[0][1][:place], *steps)
+        found = _Try(words, judge.score(target), (*self._tried[0].steps[:place], *steps), target, tuple(layers))
+        self._tried.append(found)
+        self.teller.say(f"{words}: {found.score.words}")
+        return found
 
-    def _taken(self, judge: Judge, order: list[Suspect], count: int) -> Passed:
-        if count:
+    def _taken(self, judge: Judge, chosen: _Try) -> Passed:
+        if chosen.folder != self.target:
             shutil.rmtree(self.target)
-            self._folder(count).rename(self.target)
-        score, steps = self._tried[count]
+            chosen.folder.rename(self.target)
+        score = chosen.score
         accuracy = Accuracy(
             metric=score.metric,
             value=score.value,
@@ -163,7 +239,7 @@ class Gate:
             goal=str(judge.goal),
             met=score.met,
             words=score.words,
-            float_layers=tuple(each.name for each in order[:count]),
-            tried=tuple(Attempt(float_layers=each, value=score.value) for each, (score, _) in self._tried.items()),
+            float_layers=chosen.layers,
+            tried=tuple(Attempt(float_layers=len(e.layers), value=e.score.value, words=e.words) for e in self._tried),
         )
-        return Passed(steps, accuracy)
+        return Passed(chosen.steps, accuracy)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from converters import calibration
+from converters import calibration, graphs
 from evaluation import datasets
 from evaluation.datasets import CocoDataset
 from model_config.errors import SuiteError
@@ -60,6 +60,23 @@ class Unlabelled:
     def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
         """One example after the other."""
         return self.data.rows(inputs)
+
+
+@dataclass(frozen=True)
+class OneSize:
+    """Pictures brought to the size that a model will be asked with, as other sizes may be refused."""
+
+    examples: HeldOut
+    sides: tuple[int, int]
+
+    @property
+    def words(self) -> str:
+        """What they are."""
+        return self.examples.words
+
+    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
+        """One example after the other."""
+        return self.examples.rows({name: graphs.of_size(info, self.sides) for name, info in inputs.items()})
 
 
 def of(model: Model, *, labelled: bool) -> Labelled | Unlabelled:

@@ -73,8 +73,9 @@ def judge_for(model: Model, source: Path, key: str) -> Judge:
     """
     detects = _is_detector(source, key)
     examples = held_out.of(model, labelled=detects)
-    wanted = list(answers.ask(source, key, examples))
-    return Judge(_metric(model, examples, wanted, detects), examples, key, model.goals.accuracy)
+    asked = held_out.OneSize(examples, model.input_sizes[0]) if model.input_sizes else examples
+    wanted = list(answers.ask(source, key, asked))
+    return Judge(_metric(model, examples, wanted, detects), asked, key, model.goals.accuracy)
 
 
 def _is_detector(source: Path, key: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
@@ -50,25 +50,27 @@ def convert(source: Path, target: Path, plan: Plan) -> Converted:
     written.write_text(plan.to_json(), encoding="utf-8")
     command = [sys.executable, "-m", "converters.tensorrt.convert", str(source), str(target), str(written)]
     with logged.open("wb") as log:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **_SAYING}
-        )
-        try:
-            assert child.stdout is not None
-            for line in child.stdout:
-                _follow(line)
-            code = child.wait()
-        except BaseException:
-            child.kill()
-            child.wait()
-            raise
+        code = _run(command, log)
     log_text = logged.read_text(encoding="utf-8", errors="replace")
     if code:
         raise BuildError(_why(code, log_text, plan))
-    if failed := _FAILED.search(log_text):
-        raise BuildError(_unbuilt(failed[0], log_text, plan))
-    told = target.with_name("tensorrt-segments.json").read_bytes()
-    return Converted(TypeAdapter(Segments).validate_json(told), log_text)
+    if told := failure(log_text, plan):
+        raise BuildError(told)
+    described = target.with_name("tensorrt-segments.json").read_bytes()
+    return Converted(TypeAdapter(Segments).validate_json(described), log_text)
+
+
+def _run(command: list[str], log: Any) -> int:
+    """Follow a conversion to its end; it ends with this process."""
+    given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": log, "env": {**os.environ, **_SAYING}}
+    with subprocess.Popen(command, **given) as child:  # type: ignore[call-overload]  # as these are
+        try:
+            for line in child.stdout or ():
+                _follow(line)
+            return int(child.wait())
+        except BaseException:
+            child.kill()
+            raise
 
 
 def _follow(line: bytes) -> None:
@@ -85,10 +87,12 @@ def _why(code: int, log: str, plan: Plan) -> str:
     return f"the conversion to TensorRT {ended}: {_plain(words[-1]) if words else 'it said nothing'}"
 
 
-def _unbuilt(words: str, log: str, plan: Plan) -> str:
-    if _OUT_OF_MEMORY.search(log):
-        return _no_memory(plan)
-    return f"TensorRT built no engine: {words}"
+def failure(log: str, plan: Plan) -> str | None:
+    """Why an engine was not built, which TF-TRT only logs; None where all were."""
+    failed = _FAILED.search(log)
+    if failed is None:
+        return None
+    return _no_memory(plan) if _OUT_OF_MEMORY.search(log) else f"TensorRT built no engine: {failed[0]}"
 
 
 def _no_memory(plan: Plan) -> str:
