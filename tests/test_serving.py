@@ -183,7 +183,8 @@ def test_wait_and_status_ask_any_server(server):
     told = json.loads(run("serving", "status", "--server", server, "--model", "tiny", "--json").stdout)
 
     assert waited.stdout == f"ready: tiny 1, 2 on {server}\n"
-    assert [each["state"] for each in told["versions"]] == ["AVAILABLE", "AVAILABLE"]
+    (model,) = told["models"]
+    assert [each["state"] for each in model["versions"]] == ["AVAILABLE", "AVAILABLE"]
 
 
 def test_waiting_for_what_never_comes_ends_in_time(server):

@@ -186,13 +186,21 @@ class Connection:
         elif kind == frames.PING and not flags & frames.ACK:
             self._sender.say(frames.frame(frames.PING, frames.ACK, 0, content))
         elif kind == frames.RST_STREAM:
-            self._end(stream, now, self._reset(int.from_bytes(content, "big")))
+            self._broken_off(stream, now, int.from_bytes(content, "big"))
         elif kind == frames.GOAWAY:
             self.going = True
         elif kind in (frames.HEADERS, frames.CONTINUATION):
             self._read_headers(kind, flags, stream, content, now)
         elif kind == frames.DATA:
             self._read_data(flags, stream, frames.unpadded(flags, content), now)
+
+    def _broken_off(self, stream: int, now: int, number: int) -> None:
+        if number == frames.REFUSED_STREAM and stream in self._pending:
+            # the server did not look at it, as it still counts one that has just ended: asked again, as gRPC does
+            self._sender.forget(stream)
+            self._waiting.appendleft(self._pending.pop(stream))
+        else:
+            self._end(stream, now, self._reset(number))
 
     def _reset(self, number: int) -> int:
         code = OF_RESET.get(number, Code.INTERNAL)
