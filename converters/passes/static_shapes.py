@@ -40,7 +40,9 @@ def static_shapes(graph: Graph) -> Graph:
     """Make sizes that neither the batch nor the picture decides constants, in reshapes above all."""
     tried = [_tried(graph, batch, sides) for batch, sides in zip(_BATCHES, _SIDES)]
     edit = Edit(graph)
-    reshapes = [name for name, target in _targets(edit, tried) if _read_constant(edit, name, target)]
+    reshapes = list(_targets(edit, tried))
+    for name, target in reshapes:
+        _set_target(edit, name, target)
     constants = list(_same(edit, tried))
     for name, value in constants:
         edit.replace(name, "Const", [], dtype=tf.as_dtype(value.dtype), value=tf.make_tensor_proto(value))
@@ -116,11 +118,10 @@ def _targets(edit: Edit, tried: Sequence[_Tried]) -> Iterator[tuple[str, list[in
                 yield node.name, target
 
 
-def _read_constant(edit: Edit, name: str, target: Sequence[int]) -> bool:
+def _set_target(edit: Edit, name: str, target: Sequence[int]) -> None:
     node = edit.nodes[name]
     dtype = node.attr["Tshape"].type or tf.int32.as_datatype_enum
     node.input[1] = edit.add_constant(f"{name}/static", np.array(target, tf.as_dtype(dtype).as_numpy_dtype))
-    return True
 
 
 def _same(edit: Edit, tried: Sequence[_Tried]) -> Iterator[tuple[str, Any]]:

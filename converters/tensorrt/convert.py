@@ -134,7 +134,7 @@ class Conversion:
         inputs = self._graph.signature.inputs
         shapes = {graphs.node_name(inputs[name].name): shape for name, shape in self._plan.shapes[0].items()}
         found = segments.describe(converted, shapes)
-        described(target).write_bytes(TypeAdapter(segments.Segments).dump_json(found))
+        segments.described(target).write_bytes(TypeAdapter(segments.Segments).dump_json(found))
 
     def _finish(self, target: Path) -> None:
         """Forbid building while requests wait, and give the signature its own shapes and method name back."""
@@ -150,11 +150,6 @@ class Conversion:
                 theirs[name].tensor_shape.CopyFrom(mine[name].tensor_shape)
         written.method_name = declared.method_name
         path.write_bytes(saved.SerializeToString())
-
-
-def described(target: Path) -> Path:
-    """Where it is said what became of the graph that ``target`` was made from."""
-    return target.with_name("tensorrt-segments.json")
 
 
 def tell(done: int, total: int, words: str) -> None:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from converters import progress
 from converters.tensorrt.plan import Plan
-from converters.tensorrt.segments import Segments
+from converters.tensorrt.segments import Segments, described
 from model_config.errors import BuildError
 
 # what TF-TRT has to say beyond errors, and why it leaves what it leaves
@@ -56,8 +56,7 @@ def convert(source: Path, target: Path, plan: Plan) -> Converted:
         raise BuildError(_why(code, log_text, plan))
     if told := failure(log_text, plan):
         raise BuildError(told)
-    described = target.with_name("tensorrt-segments.json").read_bytes()
-    return Converted(TypeAdapter(Segments).validate_json(described), log_text)
+    return Converted(TypeAdapter(Segments).validate_json(described(target).read_bytes()), log_text)
 
 
 def _run(command: list[str], log: Any) -> int:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from converters import arithmetic, graphs
@@ -32,6 +33,11 @@ class Segments:
     engines: tuple[Engine, ...]
     outside: Mapping[str, int]
     inside_share: float
+
+
+def described(target: Path) -> Path:
+    """Where it is said what became of the graph that ``target`` was made from."""
+    return target.with_name("tensorrt-segments.json")
 
 
 def describe(converted: Any, shapes: Mapping[str, tuple[int, ...]]) -> Segments:
