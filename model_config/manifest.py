@@ -104,7 +104,8 @@ class TensorRT(_Frozen):
     Attributes:
         gpu: the name of the GPU, which is the only kind that can run them, as with the compute capability.
         dynamic: one engine with a profile for each shape, instead of one engine each.
-        shapes: the inputs' shapes that engines were built for; other shapes are not covered.
+        shapes: the inputs' shapes that engines were built for. Dynamic engines take what lies between the smallest
+            and the largest too, static ones smaller batches; nothing else is covered.
         decisions: why it was done so, one sentence each.
         arithmetic_inside: share of the floating point operations that engines do, from 0 to 1.
         verified_on: the GPU on which a fresh process answered without falling back to TensorFlow.

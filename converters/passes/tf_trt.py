@@ -102,7 +102,7 @@ def _convert(source: Path, target: Path, plan: Plan, minimum_inside: float) -> N
         workspace_mib=plan.workspace_mib,
         gpu_memory_mib=plan.gpu_memory_mib,
         excluded=plan.exclude,
-        calibration_batches=plan.calibration.pictures // plan.calibration.batch if plan.calibration else 0,
+        calibration_batches=converted.segments.calibration_batches,
         decisions=plan.reasons,
         engines=converted.segments.engines,
         outside=segments.with_reasons(converted.segments.outside, converted.log),

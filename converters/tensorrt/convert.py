@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -88,6 +89,7 @@ class Conversion:
         """Read the graph; its weights must be constants."""
         self._source, self._plan = source, plan
         self._draw = np.random.default_rng(0)
+        self._batches = 0
 
     @cached_property
     def _graph(self) -> graphs.Graph:
@@ -125,6 +127,7 @@ class Conversion:
     def _calibration(self) -> Iterator[dict[str, Any]]:
         assert self._plan.calibration is not None
         found = calibrating.batches(self._graph, self._plan.calibration, self._plan.shapes[-1])
+        self._batches = len(found)
         for number, batch in enumerate(found):
             tell(number, len(found), "calibrating")
             yield batch
@@ -133,7 +136,7 @@ class Conversion:
         """Say beside the target what became of the graph."""
         inputs = self._graph.signature.inputs
         shapes = {graphs.node_name(inputs[name].name): shape for name, shape in self._plan.shapes[0].items()}
-        found = segments.describe(converted, shapes)
+        found = replace(segments.describe(converted, shapes), calibration_batches=self._batches)
         segments.described(target).write_bytes(TypeAdapter(segments.Segments).dump_json(found))
 
     def _finish(self, target: Path) -> None:

@@ -28,11 +28,13 @@ class Segments:
     Attributes:
         outside: operations that stay in TensorFlow, by type.
         inside_share: the engines' part of the arithmetic, from 0 to 1.
+        calibration_batches: how many INT8's ranges were learnt from.
     """
 
     engines: tuple[Engine, ...]
     outside: Mapping[str, int]
     inside_share: float
+    calibration_batches: int = 0
 
 
 def described(target: Path) -> Path:
