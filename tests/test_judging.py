@@ -126,7 +126,7 @@ def test_of_few_examples_none_is_held_out(tmp_path):
 
 
 def test_no_example_is_both_learnt_from_and_judged_by(photos, rows):
-    takes = graph_of(network(False), ROWS).signature.inputs
+    takes = graph_of(network(False), ROWS)
     data = calibration.locate(rows, 100, hold_out=True)
     learnt, held = ([row["x"] for row in part.rows(takes)] for part in (data, data.held_out()))
 
@@ -201,8 +201,7 @@ def test_layers_go_back_to_float_until_the_goal_is_met(published):
 def test_pictures_are_judged_in_the_size_that_the_model_will_be_asked_with(photos, saved_model):
     declared = model(source="s", data=str(photos), input_sizes=[[24, 32]])
     (name,) = graphs.signatures(saved_model)[KEY].inputs
-    inputs = graphs.meta_graph(saved_model).signature_def[KEY].inputs
 
     examples = held_out.OneSize(held_out.of(declared, labelled=False), declared.input_sizes[0])
 
-    assert {row[name].shape for row in examples.rows(inputs)} == {(1, 24, 32, 3)}
+    assert {row[name].shape for row in examples.rows(graphs.outlined(saved_model, KEY))} == {(1, 24, 32, 3)}

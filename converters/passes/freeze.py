@@ -14,7 +14,7 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-from converters import graphs
+from converters import graphs, inlining, tables
 from converters.quiet import quiet
 from converters.registry import register
 from converters.set_up import SetUp
@@ -22,7 +22,6 @@ from converters.sources import rewiring
 from model_config.errors import BuildError
 
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
-_TABLES = {"HashTable", "HashTableV2", "MutableHashTable", "MutableHashTableV2", "LookupTableFindV2"}
 
 
 @register("freeze")
@@ -30,17 +29,14 @@ def freeze(source: Path, target: Path) -> None:
     """Turn variables into constants and inline functions; the default signature stays."""
     meta = graphs.meta_graph(source, outline=True)
     plain = not meta.HasField("object_graph_def") and not _operation_types(meta.graph_def) & _VARIABLES
-    tables = _reads_tables(meta)
-    if tables and meta.HasField("object_graph_def"):
-        key, others = graphs.signature_def(meta)[0], len(meta.signature_def) > 1
-        raise BuildError(
-            f"signature {key} is a function of TensorFlow 2 that looks words up in tables, which cannot be frozen;"
-            " serve version 1 (original)"
-            + (", or convert a signature that needs no table with --signature" if others else "")
-        )
-    frozen = graphs.read if plain else _frozen_functions if meta.HasField("object_graph_def") else _frozen_session
-    graph = frozen(source)
-    graphs.write(graph if tables else replace(graph, set_up=None), target)
+    with_tables = _reads_tables(meta)
+    if plain and not tables.restored(meta.graph_def):
+        graph = graphs.read(source)
+        graphs.write(graph if with_tables else replace(graph, set_up=None), target)
+    elif with_tables or not meta.HasField("object_graph_def"):
+        graphs.write(_frozen_session(source, with_tables), target)
+    else:
+        graphs.write(_frozen_functions(source), target)
 
 
 def _reads_tables(meta: Any) -> bool:
@@ -49,25 +45,39 @@ def _reads_tables(meta: Any) -> bool:
     needed = GraphDef()
     needed.CopyFrom(meta.graph_def)
     rewiring.prune(needed, [info.name for info in signature.outputs.values()])
-    return bool(_operation_types(needed) & _TABLES)
+    return bool(_operation_types(needed) & tables.TABLES)
 
 
 def _operation_types(graph_def: Any) -> set[str]:
     return {node.op for node in graphs.nodes(graph_def)}
 
 
-def _frozen_session(source: Path) -> graphs.Graph:
-    """A model of TensorFlow 1, whose tensors keep their names."""
+def _frozen_session(source: Path, with_tables: bool) -> graphs.Graph:
+    """A model as a server holds it: of TensorFlow 1, whose tensors keep their names, or with tables in functions."""
     meta = graphs.meta_graph(source, outline=True)
     key, signature = graphs.signature_def(meta)
-    set_up = SetUp.of(meta, source) if _reads_tables(meta) else None
-    ends = graphs.Graph(None, key, signature, set_up).ends
+    whole = graphs.Graph(None, key, signature, SetUp.of(meta, source) if with_tables else None)
     with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session, quiet():
         tf.compat.v1.saved_model.load(session, [graphs.SERVING_TAG], str(source))
-        whole = graph.as_graph_def()
-        graph_def = convert_variables_to_constants_from_session_graph(session, whole, ends)
-    graph_def.versions.CopyFrom(whole.versions)  # which TensorFlow forgets, and by which it reads operations
-    return graphs.Graph(graph_def, key, signature, set_up)
+        whole = _opened(graph, whole) if meta.HasField("object_graph_def") else whole.with_graph(graph.as_graph_def())
+        graph_def = convert_variables_to_constants_from_session_graph(session, whole.graph_def, whole.ends)
+        graph_def.versions.CopyFrom(whole.graph_def.versions)  # which TensorFlow forgets, and reads operations by
+        return tables.filled(session, whole.with_graph(graph_def), source)
+
+
+def _opened(graph: Any, whole: graphs.Graph) -> graphs.Graph:
+    """The graph of a signature that is a function, without functions."""
+    signature = SignatureDef()
+    signature.CopyFrom(whole.signature)
+    for info in signature.outputs.values():  # calls go, and their names with them
+        info.name = tf.identity(graph.get_tensor_by_name(info.name)).name
+    ready = replace(whole, signature=signature)
+    graph_def = graph.as_graph_def()
+    rewiring.prune(graph_def, ready.ends)
+    ready = ready.with_graph(inlining.inlined(graph_def, ready.ends))
+    if ready.set_up is not None:
+        tables.assigned(ready.graph_def, ready.set_up)
+    return ready
 
 
 def _frozen_functions(source: Path) -> graphs.Graph:
