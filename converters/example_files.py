@@ -34,7 +34,7 @@ def rows(path: Path, inputs: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if arrays.keys() != inputs.keys():
         raise BuildError(f"{path} holds {', '.join(arrays)}; name its arrays as the inputs: {', '.join(inputs)}")
     for place in range(_rows(arrays)):
-        yield {name: _text(np.asarray(array[place])) for name, array in arrays.items()}
+        yield {name: _text(np.asarray(array[place], array.dtype)) for name, array in arrays.items()}
 
 
 def length(path: Path) -> int:

@@ -244,7 +244,10 @@ def write(graph: Graph, folder: Path) -> None:
     try:
         pieces.write(folder / SAVED_MODEL_FILES[0], around, graph.graph_def.node)
     except ValueError as error:  # protobuf's own limit
-        raise SuiteError(f"the graph is over 2 GB, more than one GraphDef holds ({error})") from error
+        raise SuiteError(
+            f"the graph would take {error}, and one graph holds 2 GB at most; serve version 1 (original) of a model"
+            " whose weights are variables, or store them in half precision"
+        ) from error
 
 
 def read(folder: Path) -> Graph:

@@ -192,20 +192,6 @@ def test_a_table_of_constants_stays_filled(tmp_path):
     assert served(words=tf.constant(["dog", "cow", "cat"]))["y"].numpy().tolist() == [[5.0], [0.0], [3.0]]
 
 
-def test_a_table_inside_a_function_of_tensorflow_2_is_named(tmp_path):
-    model = tf.Module()
-    rows = tf.lookup.KeyValueTensorInitializer(["cat"], tf.constant([3], tf.int64))
-    model.table = tf.lookup.StaticHashTable(rows, -1)
-    model.serve = tf.function(
-        lambda s: {"n": model.table.lookup(s)}, input_signature=[tf.TensorSpec([None], tf.string)]
-    )
-    tf.saved_model.save(model, str(tmp_path / "source"), signatures=model.serve)
-    build = ("converters", "build", "m", "--source", tmp_path / "source", "--version", 2, "--repository", tmp_path)
-
-    assert_one_sentence(run(*build), "looks words up in tables", "version 1 (original)")
-    assert not (tmp_path / "m" / "2").exists()
-
-
 def test_a_signature_beside_the_table_is_frozen(labelled, tmp_path):
     build = ("converters", "build", "m", "--source", labelled, "--repository", tmp_path)
     done = run(*build, "--version", 2, "--signature", "scores")

@@ -15,7 +15,6 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from converters import graphs, progress, recipes
 from converters.picture_inputs import Way
-from converters.picture_inputs import Way
 from converters.tensorrt import calibrating, machine, naming, plan, process, proof, segments
 from converters.tensorrt.plan import Calibration, Wishes, decide
 from model_config import manifest, models

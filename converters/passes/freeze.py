@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tensorflow.python.framework.convert_to_constants import (
     convert_variables_to_constants_v2,
 )
 
-from converters import graphs, inlining, tables
+from converters import graphs, inlining, pieces, tables
 from converters.quiet import quiet
 from converters.registry import register
 from converters.set_up import SetUp
@@ -28,6 +29,7 @@ _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 def freeze(source: Path, target: Path) -> None:
     """Turn variables into constants and inline functions; the default signature stays."""
     meta = graphs.meta_graph(source, outline=True)
+    _require_room(meta)
     plain = not meta.HasField("object_graph_def") and not _operation_types(meta.graph_def) & _VARIABLES
     with_tables = _reads_tables(meta)
     if plain and not tables.restored(meta.graph_def):
@@ -37,6 +39,23 @@ def freeze(source: Path, target: Path) -> None:
         graphs.write(_frozen_session(source, with_tables), target)
     else:
         graphs.write(_frozen_functions(source), target)
+
+
+def _require_room(meta: Any) -> None:
+    """Refuse weights that no one graph can hold, before they are all in memory."""
+    _, signature = graphs.signature_def(meta)
+    needed = rewiring.ancestors(meta.graph_def, [info.name for info in signature.outputs.values()])
+    size = sum(_bytes(node) for node in meta.graph_def.node if node.op in _VARIABLES and node.name in needed)
+    if size > pieces.LIMIT:
+        raise BuildError(
+            f"the model's variables take {size:,} bytes, and a graph with its weights as constants holds 2 GB at most;"
+            " serve version 1 (original), whose variables are files of their own, or store them in half precision"
+        )
+
+
+def _bytes(variable: Any) -> int:
+    elements = math.prod(dim.size for dim in variable.attr["shape"].shape.dim)
+    return int(tf.as_dtype(variable.attr["dtype"].type).size * elements)
 
 
 def _reads_tables(meta: Any) -> bool:
