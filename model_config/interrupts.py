@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 EXIT_CODE: Final = 130  # what shells report for a program ended by Ctrl-C
 SENTENCE: Final = "interrupted; nothing half done is left, run it again when you like"
+_LATER_S: Final = 0.05
 
 
 def prepare() -> None:
@@ -39,6 +40,9 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
 def _unraisable(told: Any) -> None:
     """Where it cannot be raised, such as in an object's end, it is raised a little later instead of getting lost."""
     if issubclass(told.exc_type, KeyboardInterrupt):
-        _thread.interrupt_main()
+        # a signal to the main thread, as only that ends its waiting
+        later = threading.Timer(_LATER_S, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        later.daemon = True
+        later.start()
     else:
         sys.__unraisablehook__(told)

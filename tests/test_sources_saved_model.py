@@ -115,6 +115,17 @@ def test_another_choice_is_another_version(dense, tmp_path):
     assert_one_sentence(run(*build), "--replace")
 
 
+def test_an_unknown_operation_inside_a_function_is_named_with_its_library(dense, tmp_path):
+    path = shutil.copytree(dense, tmp_path / "path")
+    found = graphs.saved_model(path)
+    body = found.meta_graphs[0].graph_def.library.function[0].node_def
+    body.add(name="strange", op="SentencepieceTokenizeOp")
+    (path / "saved_model.pb").write_bytes(found.SerializeToString())
+
+    with pytest.raises(BadSource, match=r"SentencepieceTokenizeOp \(in strange\), .* comes from tensorflow-text"):
+        load(path, tmp_path / "loaded")
+
+
 def test_an_unknown_signature_shows_those_that_are_there(dense, tmp_path):
     with pytest.raises(BadSource, match=r"no signature 'ad' \(signatures: add, serving_default, slen\).*--signature"):
         load(dense, tmp_path / "loaded", signature="ad")
