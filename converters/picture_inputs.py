@@ -15,7 +15,7 @@ from converters.graphs import Graph
 from evaluation.pictures import Picture
 from evaluation.tasks import encoding
 from evaluation.tasks.encoding import Encoder
-from model_config.errors import BuildError
+from model_config.errors import BuildError, SuiteError
 from model_config.models import Model
 from model_config.signatures import Signature, Tensor
 from model_config.tasks import Encode
@@ -84,7 +84,7 @@ class PictureInput:
 
     @classmethod
     def of(cls, graph: Graph, way: Way) -> PictureInput:
-        """The one input of a graph's signature; BuildError or SuiteError where pictures cannot feed it."""
+        """The one input of a graph's signature; BuildError where pictures cannot feed it."""
         inputs = graphs.plain(graph.signature).inputs
         if len(inputs) != 1:
             raise BuildError(
@@ -92,7 +92,10 @@ class PictureInput:
             )
         ((name, tensor),) = inputs.items()
         how = way.into(tensor.dtype)
-        encoder = encoding.encoder(Signature("", {name: _batched(tensor, how)}, {}), how)
+        try:
+            encoder = encoding.encoder(Signature("", {name: _batched(tensor, how)}, {}), how)
+        except SuiteError as error:
+            raise BuildError(f"{error} under task in models.yaml, or calibrate with .npy files") from error
         return cls(encoder, graph, way.encode is not None)
 
     def row(self, picture: Picture) -> Mapping[str, Any]:
