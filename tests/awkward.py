@@ -298,6 +298,15 @@ def one_picture(folder: Path) -> Awkward:
     return Awkward(_frozen(folder, build))
 
 
+def echo(folder: Path) -> Awkward:
+    """Numbers that come back as they went in."""
+
+    def build() -> None:
+        tf.identity(v1.placeholder(tf.int32, [None], "x"), "y")
+
+    return Awkward(_frozen(folder, build), examples={"x": np.arange(ROWS, dtype=np.int32)})
+
+
 MODELS: Mapping[str, Callable[[Path], Awkward]] = {
     each.__name__: each
     for each in (
@@ -315,5 +324,6 @@ MODELS: Mapping[str, Callable[[Path], Awkward]] = {
         encoded_pictures,
         examples_with_pictures,
         one_picture,
+        echo,
     )
 }

@@ -86,6 +86,8 @@ def _constants(light: Any, known: Any) -> dict[str, Any]:
             sizes.node.append(node)
     _add_what_follows(light, known, sizes)
     computed = [node.name for node in sizes.node if known.get_operation_by_name(node.name).type != "Const"]
+    if not computed:  # of nothing at all TensorFlow makes no session
+        return {}
     with tf.compat.v1.Session(graph=graphs.imported(sizes)) as session:
         return dict(zip(computed, session.run([f"{name}:0" for name in computed])))
 
