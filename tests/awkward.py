@@ -1,4 +1,4 @@
-"""Models that are awkward in practice, each small: written to a folder, with what a build has to be told of them."""
+"""Graphs that are awkward in practice, each small: written to a folder, with what a build has to be told of them."""
 
 from __future__ import annotations
 
@@ -28,34 +28,29 @@ class Awkward:
     examples: Mapping[str, Any] | None = None
 
 
-def _weights(*shape: int) -> Any:
+def weights(*shape: int) -> Any:
+    """Those of a layer, always the same."""
     draw = np.random.default_rng(4)
     return (draw.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32)
 
 
-def _numbers(*shape: int) -> Any:
+def numbers(*shape: int) -> Any:
+    """Rows of examples."""
     return np.random.default_rng(6).normal(size=(ROWS, *shape)).astype(np.float32)
 
 
-def _network(x: Any) -> Any:
+def network(x: Any) -> Any:
     """Two convolutions over pictures of three colours, then a perceptron of two classes."""
-    x = tf.nn.relu(tf.nn.conv2d(x, _weights(3, 3, 3, 16), 2, "SAME"))
-    x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, _weights(3, 3, 16, 16), 2, "SAME"), np.full(16, 0.1, np.float32)))
-    return tf.nn.softmax(tf.reduce_mean(x, (1, 2)) @ _weights(16, 2))
+    x = tf.nn.relu(tf.nn.conv2d(x, weights(3, 3, 3, 16), 2, "SAME"))
+    x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, weights(3, 3, 16, 16), 2, "SAME"), np.full(16, 0.1, np.float32)))
+    return tf.nn.softmax(tf.reduce_mean(x, (1, 2)) @ weights(16, 2))
 
 
-def _frozen(folder: Path, build: Callable[[], Any]) -> Path:
+def frozen(folder: Path, build: Callable[[], Any]) -> Path:
     with tf.Graph().as_default() as graph:
         build()
     (folder / "graph.pb").write_bytes(graph.as_graph_def().SerializeToString())
     return folder / "graph.pb"
-
-
-def _exported(folder: Path, model: Any, *specs: Any) -> Path:
-    """A TensorFlow 2 SavedModel of a module's ``serve``."""
-    model.serve = tf.function(model.serve, input_signature=specs)
-    tf.saved_model.save(model, str(folder / "saved"), signatures=model.serve)
-    return folder / "saved"
 
 
 def several_inputs_without_a_batch(folder: Path) -> Awkward:
@@ -64,10 +59,10 @@ def several_inputs_without_a_batch(folder: Path) -> Awkward:
     def build() -> None:
         picture = v1.placeholder(tf.float32, [16, 16, 3], "picture")
         scale, shift = (v1.placeholder(tf.float32, [], name) for name in ("scale", "shift"))
-        tf.identity(_network((picture * scale + shift)[None])[0], "y")
+        tf.identity(network((picture * scale + shift)[None])[0], "y")
 
-    inputs = {"picture": _numbers(16, 16, 3), "scale": np.float32(_numbers()), "shift": np.float32(_numbers())}
-    return Awkward(_frozen(folder, build), examples=inputs)
+    inputs = {"picture": numbers(16, 16, 3), "scale": np.float32(numbers()), "shift": np.float32(numbers())}
+    return Awkward(frozen(folder, build), examples=inputs)
 
 
 def training_switches(folder: Path) -> Awkward:
@@ -77,16 +72,16 @@ def training_switches(folder: Path) -> Awkward:
         x = v1.placeholder(tf.float32, [None, 16, 16, 3], "x")
         training = v1.placeholder_with_default(False, [], "training")
         keep = v1.placeholder(tf.float32, [], "keep")
-        y = v1.nn.dropout(_network(x), rate=1 - keep, seed=1)
+        y = v1.nn.dropout(network(x), rate=1 - keep, seed=1)
         tf.identity(v1.cond(training, lambda: y * 0.0, lambda: y * 1.5), "y")
 
     with v1.Graph().as_default():
         v1.disable_control_flow_v2()
     try:
-        path = _frozen(folder, build)
+        path = frozen(folder, build)
     finally:
         v1.enable_control_flow_v2()
-    return Awkward(path, {"set": {"keep": 1.0}, "outputs": ["y"]}, {"x": _numbers(16, 16, 3)})
+    return Awkward(path, {"set": {"keep": 1.0}, "outputs": ["y"]}, {"x": numbers(16, 16, 3)})
 
 
 def iterator_in_front(folder: Path) -> Awkward:
@@ -95,11 +90,11 @@ def iterator_in_front(folder: Path) -> Awkward:
     def build() -> None:
         data = tf.data.Dataset.from_tensors((np.zeros((16, 16, 3), np.float32), [3])).batch(1)
         picture, number = v1.data.make_one_shot_iterator(data).get_next()
-        tf.add(_network(picture), tf.cast(number, tf.float32), name="y")
+        tf.add(network(picture), tf.cast(number, tf.float32), name="y")
 
     choices = {"inputs": ["IteratorGetNext:0", "IteratorGetNext:1"], "outputs": ["y"]}
-    examples = {"IteratorGetNext": _numbers(16, 16, 3), "IteratorGetNext_1": np.ones((ROWS, 1), np.int32)}
-    return Awkward(_frozen(folder, build), choices, examples)
+    examples = {"IteratorGetNext": numbers(16, 16, 3), "IteratorGetNext_1": np.ones((ROWS, 1), np.int32)}
+    return Awkward(frozen(folder, build), choices, examples)
 
 
 def half_inputs(folder: Path) -> Awkward:
@@ -107,11 +102,11 @@ def half_inputs(folder: Path) -> Awkward:
 
     def build() -> None:
         x = v1.placeholder(tf.float16, [None, 16, 16, 3], "x")
-        maps = tf.nn.relu(tf.nn.conv2d(x, _weights(3, 3, 3, 16).astype(np.float16), 2, "SAME"))
+        maps = tf.nn.relu(tf.nn.conv2d(x, weights(3, 3, 3, 16).astype(np.float16), 2, "SAME"))
         flat = tf.reduce_mean(maps, (1, 2))
-        tf.matmul(flat, _weights(16, 128).astype(np.float16), name="y")
+        tf.matmul(flat, weights(16, 128).astype(np.float16), name="y")
 
-    return Awkward(_frozen(folder, build), examples={"x": _numbers(16, 16, 3).astype(np.float16)})
+    return Awkward(frozen(folder, build), examples={"x": numbers(16, 16, 3).astype(np.float16)})
 
 
 def half_weights(folder: Path) -> Awkward:
@@ -119,10 +114,10 @@ def half_weights(folder: Path) -> Awkward:
 
     def build() -> None:
         x = v1.placeholder(tf.float32, [None, 16, 16, 3], "x")
-        kernel = tf.cast(tf.constant(_weights(3, 3, 3, 64).astype(np.float16)), tf.float32)
+        kernel = tf.cast(tf.constant(weights(3, 3, 3, 64).astype(np.float16)), tf.float32)
         tf.nn.softmax(tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME")), (1, 2)), name="y")
 
-    return Awkward(_frozen(folder, build), examples={"x": _numbers(16, 16, 3)})
+    return Awkward(frozen(folder, build), examples={"x": numbers(16, 16, 3)})
 
 
 def old_names(folder: Path) -> Awkward:
@@ -130,12 +125,12 @@ def old_names(folder: Path) -> Awkward:
 
     def build() -> None:
         x = v1.placeholder(tf.float32, [None, 8, 8, 3], "x")
-        tf.identity(tf.nn.conv2d(x, _weights(3, 3, 3, 16), 1, "SAME"), "maps")
+        tf.identity(tf.nn.conv2d(x, weights(3, 3, 3, 16), 1, "SAME"), "maps")
         tf.constant(np.arange(4, dtype=np.int32)[::-1].copy(), name="order")
         for name, value in (("mean", 0.1), ("variance", 2.0), ("beta", 0.5), ("gamma", 1.5)):
             tf.constant([value] * 16, name=name)
 
-    path = _frozen(folder, build)
+    path = frozen(folder, build)
     graph_def = v1.GraphDef.FromString(path.read_bytes())
     norm = graph_def.node.add(name="norm", op="BatchNormWithGlobalNormalization")
     norm.input.extend(["maps", "mean", "variance", "beta", "gamma"])
@@ -151,7 +146,7 @@ def old_names(folder: Path) -> Awkward:
     row.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([0], tf.int32))
     graph_def.versions.producer = 8
     path.write_bytes(graph_def.SerializeToString())
-    return Awkward(path, {"outputs": ["y"]}, {"x": _numbers(8, 8, 3)})
+    return Awkward(path, {"outputs": ["y"]}, {"x": numbers(8, 8, 3)})
 
 
 def first_control_flow(folder: Path) -> Awkward:
@@ -159,133 +154,18 @@ def first_control_flow(folder: Path) -> Awkward:
 
     def build() -> None:
         x = v1.placeholder(tf.float32, [None, 8, 8, 3], "x")
-        kernel = _weights(3, 3, 3, 3)
+        kernel = weights(3, 3, 3, 3)
         _, maps = v1.while_loop(
             lambda i, _: i < 3, lambda i, maps: (i + 1, tf.nn.relu(tf.nn.conv2d(maps, kernel, 1, "SAME"))), [0, x]
         )
-        tf.identity(_network(maps), "y")
+        tf.identity(network(maps), "y")
 
     v1.disable_control_flow_v2()
     try:
-        path = _frozen(folder, build)
+        path = frozen(folder, build)
     finally:
         v1.enable_control_flow_v2()
-    return Awkward(path, {"outputs": ["y"]}, {"x": _numbers(8, 8, 3)})
-
-
-class _Loops(tf.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernel = tf.Variable(_weights(3, 3, 3, 3))
-
-    @tf.function
-    def step(self, maps: Any) -> Any:
-        return self.convolved(maps) + 1.0
-
-    @tf.function
-    def convolved(self, maps: Any) -> Any:
-        return tf.nn.relu(tf.nn.conv2d(maps, self.kernel, 1, "SAME"))
-
-    def serve(self, x: Any, times: Any) -> dict[str, Any]:
-        kept = tf.TensorArray(tf.float32, size=times)
-        for place in tf.range(times):
-            x = self.step(x)
-            kept = kept.write(place, tf.cond(place > 1, lambda x=x: x * 2.0, lambda x=x: x))
-        return {"y": _network(self.step(x)), "mean": tf.reduce_mean(kept.stack(), (2, 3, 4))}
-
-
-def loops_in_functions(folder: Path) -> Awkward:
-    """Control flow of TensorFlow 2: a loop, a branch, a TensorList, functions inside functions; two inputs."""
-    specs = (tf.TensorSpec([None, 8, 8, 3], tf.float32, "x"), tf.TensorSpec([], tf.int32, "times"))
-    examples = {"x": _numbers(8, 8, 3), "times": np.full(ROWS, 3, np.int32)}
-    return Awkward(_exported(folder, _Loops(), *specs), examples=examples)
-
-
-class _Words(tf.Module):
-    """Words to numbers by a vocabulary file, to an embedding, to classes, whose names another table knows."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        (folder / "words.txt").write_text("cat\ndog\ncow\n")
-        index = tf.lookup.TextFileIndex
-        rows = tf.lookup.TextFileInitializer(
-            str(folder / "words.txt"), tf.string, index.WHOLE_LINE, tf.int64, index.LINE_NUMBER
-        )
-        self.numbers = tf.lookup.StaticHashTable(rows, 3)
-        names = tf.lookup.KeyValueTensorInitializer(tf.constant([0, 1], tf.int64), ["no", "yes"])
-        self.names = tf.lookup.StaticHashTable(names, "?")
-        self.embedding = tf.Variable(_weights(4, 32))
-        self.dense = tf.Variable(_weights(32, 64))
-
-    def serve(self, words: Any) -> dict[str, Any]:
-        rows = tf.nn.relu(tf.gather(self.embedding, self.numbers.lookup(words)) @ self.dense)
-        return {"rows": rows, "name": self.names.lookup(tf.argmax(rows, 1) % 2)}
-
-
-def tables_in_functions(folder: Path) -> Awkward:
-    """A TensorFlow 2 SavedModel with two tables, one of them from a file."""
-    path = _exported(folder, _Words(folder), tf.TensorSpec([None], tf.string, "words"))
-    (folder / "words.txt").unlink()
-    return Awkward(path, examples={"words": np.array(["dog", "cat", "cow", "bee"] * 2)})
-
-
-def keras_lookup(folder: Path) -> Awkward:
-    """Keras's own layer that turns words into numbers."""
-    import keras
-
-    words = keras.Input((1,), dtype="string", name="words")
-    numbers = keras.layers.StringLookup(vocabulary=["cat", "dog", "cow"])(words)
-    flat = keras.layers.Flatten()(keras.layers.Embedding(4, 32)(numbers))
-    model = keras.Model(words, keras.layers.Dense(48, name="y")(flat))
-    model.export(str(folder / "saved"))
-    return Awkward(folder / "saved", examples={"words": np.array([["dog"], ["cat"], ["cow"], ["bee"]] * 2)})
-
-
-class _Learnt(tf.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, 3)
-        self.numbers.insert(tf.constant(["cat", "dog", "cow"]), tf.constant([2, 1, 0], tf.int64))
-        self.embedding = tf.Variable(_weights(4, 48))
-
-    def serve(self, words: Any) -> dict[str, Any]:
-        return {"y": tf.gather(self.embedding, self.numbers.lookup(words))}
-
-
-def learnt_words(folder: Path) -> Awkward:
-    """A table that training filled, and whose content is in the checkpoint."""
-    path = _exported(folder, _Learnt(), tf.TensorSpec([None], tf.string, "words"))
-    return Awkward(path, examples={"words": np.array(["dog", "cat", "cow", "bee"] * 2)})
-
-
-class _Encoded(tf.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.gain = tf.Variable(1.0)
-
-    def picture(self, content: Any) -> Any:
-        pixels = tf.io.decode_jpeg(content, channels=3)
-        return tf.image.resize(tf.cast(pixels, tf.float32), (24, 24)) / 127.5 - 1.0
-
-    def serve(self, content: Any) -> dict[str, Any]:
-        pixels = tf.map_fn(self.picture, content, fn_output_signature=tf.float32)
-        return {"y": _network(pixels * self.gain)}
-
-
-def encoded_pictures(folder: Path) -> Awkward:
-    """Strings that are JPEG files."""
-    return Awkward(_exported(folder, _Encoded(), tf.TensorSpec([None], tf.string, "content")))
-
-
-class _Examples(_Encoded):
-    def serve(self, content: Any) -> dict[str, Any]:
-        features = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
-        return super().serve(tf.io.parse_example(content, features)["image/encoded"])
-
-
-def examples_with_pictures(folder: Path) -> Awkward:
-    """Strings that are tf.Examples, each with a JPEG file inside."""
-    return Awkward(_exported(folder, _Examples(), tf.TensorSpec([None], tf.string, "content")))
+    return Awkward(path, {"outputs": ["y"]}, {"x": numbers(8, 8, 3)})
 
 
 def one_picture(folder: Path) -> Awkward:
@@ -293,9 +173,9 @@ def one_picture(folder: Path) -> Awkward:
 
     def build() -> None:
         pixels = v1.placeholder(tf.uint8, [None, None, 3], "picture")
-        tf.identity(_network(tf.image.resize(pixels[None], (24, 24)) / 127.5 - 1.0)[0], "y")
+        tf.identity(network(tf.image.resize(pixels[None], (24, 24)) / 127.5 - 1.0)[0], "y")
 
-    return Awkward(_frozen(folder, build))
+    return Awkward(frozen(folder, build))
 
 
 def echo(folder: Path) -> Awkward:
@@ -304,7 +184,7 @@ def echo(folder: Path) -> Awkward:
     def build() -> None:
         tf.identity(v1.placeholder(tf.int32, [None], "x"), "y")
 
-    return Awkward(_frozen(folder, build), examples={"x": np.arange(ROWS, dtype=np.int32)})
+    return Awkward(frozen(folder, build), examples={"x": np.arange(ROWS, dtype=np.int32)})
 
 
 MODELS: Mapping[str, Callable[[Path], Awkward]] = {
@@ -317,12 +197,6 @@ MODELS: Mapping[str, Callable[[Path], Awkward]] = {
         half_weights,
         old_names,
         first_control_flow,
-        loops_in_functions,
-        tables_in_functions,
-        keras_lookup,
-        learnt_words,
-        encoded_pictures,
-        examples_with_pictures,
         one_picture,
         echo,
     )

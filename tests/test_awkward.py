@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import awkward
+import awkward_functions
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from converters.checking import checks, verify
 from evaluation import pictures as files
 from model_config import models
 
+MODELS = {**awkward.MODELS, **awkward_functions.MODELS}
 KEY = graphs.DEFAULT_KEY
 # how far answers may be off: of rounding only, of 8-bit weights, of 8-bit arithmetic
 ALLOWED = {1: 0.0, 7: 1e-4, 2: 0.02, 3: 0.1}
@@ -32,7 +34,7 @@ def told(photos, tmp_path):
     """A model's entry in models.yaml."""
 
     def entry(name):
-        made = awkward.MODELS[name](tmp_path)
+        made = MODELS[name](tmp_path)
         calibration = photos
         if made.examples is not None:
             calibration = tmp_path / "examples.npz"
@@ -47,7 +49,7 @@ def unheard(step, record):
     """Nobody follows the progress."""
 
 
-@pytest.mark.parametrize("name", awkward.MODELS)
+@pytest.mark.parametrize("name", MODELS)
 def test_every_version_takes_gives_and_answers_what_the_model_does(name, told, tmp_path):
     model = told(name)
     made = {number: build(model, number, tmp_path / "models", unheard, ask=verify.ask) for number in ALLOWED}
@@ -60,7 +62,7 @@ def test_every_version_takes_gives_and_answers_what_the_model_does(name, told, t
         assert all(check.outputs for check in built.manifest.checks if check.inputs != "none")
 
 
-@pytest.mark.parametrize("name", awkward.MODELS)
+@pytest.mark.parametrize("name", MODELS)
 def test_what_engines_are_made_of_answers_as_the_model_does(name, told, tmp_path):
     """All steps of version 4 but the last, which needs a GPU."""
     model = told(name)
