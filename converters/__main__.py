@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from model_config import interrupts
+
+if __name__ == "__main__":
+    interrupts.prepare()
+
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -123,6 +128,7 @@ def build(
     Example: python -m converters build my_ssd --source frozen_inference_graph.pb --version 1 --version 2
     """
     place = container_options.taken(choices)
+    _require_there(calibration=calibration, data=data)
     given = source_options.given(choices) | ({} if source is None else {"source": source})
     model = _model(name, file, given)
     if calibration is not None:
@@ -138,6 +144,13 @@ def build(
     _print(model, built, as_json)
     if failed:
         raise Failure(_told(failed))
+
+
+def _require_there(**folders: Path | None) -> None:
+    """Refuse a folder that is not there, though no version may want it: it was misspelt."""
+    for option, path in folders.items():
+        if path is not None and not path.exists():
+            raise SuiteError(f"--{option}: {path} does not exist; name a folder of pictures, or leave it out")
 
 
 def _model(name: str, file: Path, given: dict[str, Any]) -> models.Model:
@@ -259,4 +272,5 @@ def _largest(manifest: Manifest) -> str:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m converters")
+    with interrupts.ignored_at_the_end():
+        main(prog_name="python -m converters")

@@ -116,7 +116,7 @@ def _calibration(model: Model, recipe: recipes.Recipe) -> manifest.Calibration |
     """What is known of the calibration data before it is used."""
     if model.calibration is None or not recipe.calibrated:
         return None
-    data = calibration.locate(model.calibration.path, model.calibration.pictures)
+    data = calibration.of(model)
     return manifest.Calibration(path=str(model.calibration.path), files=len(data.files), sha256=data.sha256())
 
 
@@ -140,6 +140,8 @@ def _make(plan: _Plan, draft: Path, report: pipeline.Report, teller: gate.Teller
     _make_writable(loaded)
     sessions.require_loadable(loaded)  # before the passes, which would only fail in stranger words
     key = graphs.signature_def(graphs.meta_graph(loaded, outline=True), plan.source.signature)[0]
+    if plan.recipe.calibrated:
+        judge.require_usable(plan.model, loaded, key)
     passed = _passed(plan, loaded, servable, key, report, teller)
     _require_signature(loaded, servable, key)
     engines = proof.take(servable)

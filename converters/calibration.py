@@ -1,23 +1,25 @@
-"""Calibration data: a folder of pictures, or arrays as the graph takes them, one feed a picture."""
+"""Calibration data: a folder of pictures, or examples as the graph takes them, one feed an example."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import tensorflow as tf
 
+from converters import example_files
 from converters.graphs import Graph
+from converters.picture_inputs import PictureInput, Way
+from evaluation import pictures
+from evaluation.errors import BadPicture
 from model_config.errors import BuildError
+from model_config.models import Model
 
-_PICTURES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-_ARRAYS: Final = (".npy", ".npz")
-
+_PICTURES: Final = (".jpg", ".jpeg", ".png", ".bmp")
 
 # of the examples, every so-manieth is held out where nothing else is there to judge by; of fewer, none
 HELD_OUT: Final = 4
@@ -30,15 +32,15 @@ class Calibration:
     """Where the data lies and how it becomes what the graph takes.
 
     Attributes:
-        files: pictures, or ``.npy`` and ``.npz`` files whose arrays are fed row by row.
-        pixels: what the darkest and the brightest pixel become where the graph takes floats.
+        files: pictures, or files of examples (``example_files``).
+        way: how pictures become inputs.
         every: every so-manieth example is not learnt from; 0 for none.
         held: these are the examples held out, instead of the others.
         views: every picture comes whole and in parts, and mirrored, where there are few to judge by.
     """
 
     files: tuple[Path, ...]
-    pixels: tuple[float, float] = (0.0, 255.0)
+    way: Way = field(default_factory=Way)
     every: int = 0
     held: bool = False
     views: bool = False
@@ -57,57 +59,47 @@ class Calibration:
     def feeds(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
         """What to feed the graph, one example after the other; BuildError when the data does not fit it."""
         inputs = graph.signature.inputs
-        for row in self.rows(inputs):
+        for row in self.rows(graph):
             yield {inputs[name].name: value for name, value in row.items()}
 
-    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
-        """The same by the names that a signature gives its inputs."""
-        for place, (path, read) in enumerate(self._examples(inputs)):
+    def rows(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
+        """The same by the names that the signature gives its inputs."""
+        for place, (path, read) in enumerate(self._examples(graph)):
             if not self.every or (place % self.every == self.every - 1) == self.held:
                 for row in read():
-                    yield {name: _fitting(value, inputs[name], path) for name, value in row.items()}
+                    yield {name: _fitting(value, graph.signature.inputs[name], path) for name, value in row.items()}
 
     @property
     def is_pictures(self) -> bool:
-        """Whether all of it is pictures, none of it arrays."""
-        return not any(_is_array(path) for path in self.files)
+        """Whether all of it is pictures."""
+        return not any(map(example_files.is_one, self.files))
 
     def __len__(self) -> int:
         """How many examples there are, those held out included."""
-        return sum(_length(path) if _is_array(path) else 1 for path in self.files)
+        return sum(example_files.length(path) if example_files.is_one(path) else 1 for path in self.files)
 
-    def _examples(self, inputs: Any) -> Iterator[tuple[Path, Callable[[], Iterable[dict[str, Any]]]]]:
+    def _examples(self, graph: Graph) -> Iterator[tuple[Path, Callable[[], Iterable[Mapping[str, Any]]]]]:
         """Every example's file, and what reads it, as not all of them are needed."""
+        shown = None
         for path in self.files:
-            if _is_array(path):
-                yield from ((path, partial(list, [row])) for row in _arrays(path, inputs))
+            if example_files.is_one(path):
+                rows = example_files.rows(path, graph.signature.inputs)
+                yield from ((path, partial(list, [row])) for row in rows)
             else:
-                yield path, partial(self._pictures, path, inputs)
+                shown = shown or PictureInput.of(graph, self.way)
+                yield path, partial(self._pictures, path, shown)
 
-    def _pictures(self, path: Path, inputs: Any) -> Iterator[dict[str, Any]]:
+    def _pictures(self, path: Path, shown: PictureInput) -> Iterator[Mapping[str, Any]]:
         """A picture as the graph's one input, or several views of it."""
-        name = _only(inputs)
         try:
-            picture = tf.io.decode_image(path.read_bytes(), channels=3, expand_animations=False).numpy()
-        except tf.errors.InvalidArgumentError as error:
-            raise BuildError(f"the calibration picture {path} does not decode; repair or remove it") from error
+            picture = pictures.read(path)
+        except BadPicture as error:
+            raise BuildError(f"the picture {path} does not decode; repair or remove it") from error
         for view in _views(picture) if self.views else [picture]:
-            yield {name: self._pixels(view, inputs[name])}
-
-    def _pixels(self, picture: Any, info: Any) -> Any:
-        """Resized where the input's size is fixed, scaled where it takes floats."""
-        size = tf.TensorShape(info.tensor_shape).as_list()[1:3]
-        if None not in size:
-            picture = tf.image.resize(picture, size, antialias=True)
-        if tf.as_dtype(info.dtype).is_integer:
-            return tf.cast(tf.round(picture), info.dtype).numpy()
-        darkest, brightest = self.pixels
-        return (tf.cast(picture, info.dtype) * ((brightest - darkest) / 255) + darkest).numpy()
+            yield shown.row(view)
 
 
-def locate(
-    path: Path, pictures: int, pixels: tuple[float, float] = (0.0, 255.0), hold_out: bool = False
-) -> Calibration:
+def locate(path: Path, count: int, way: Way | None = None, hold_out: bool = False) -> Calibration:
     """The first so many files of calibration data at a path, a COCO folder's ``images`` included.
 
     Args:
@@ -117,14 +109,26 @@ def locate(
         BuildError: there is nothing of the kind.
     """
     if not path.exists():
-        raise BuildError(f"the calibration data {path} does not exist; name a folder of pictures with --calibration")
+        raise BuildError(f"{path} does not exist; name a folder of pictures such as the model will be asked about")
     folder = path / "images" if (path / "images").is_dir() else path
     found = [path] if path.is_file() else sorted(folder.iterdir())
-    files = [each for each in found if each.suffix.lower() in _PICTURES + _ARRAYS]
+    files = [each for each in found if each.suffix.lower() in _PICTURES or example_files.is_one(each)]
     if not files:
-        raise BuildError(f"{folder} holds no calibration pictures (.jpg, .png) nor arrays (.npy, .npz); put some there")
-    data = Calibration(tuple(files[:pictures]), pixels)
+        known = ", ".join(example_files.ENDINGS)
+        raise BuildError(f"{folder} holds no pictures (.jpg, .png) nor examples ({known}); put some there")
+    data = Calibration(tuple(files[:count]), way or Way())
     return replace(data, every=HELD_OUT) if hold_out and len(data) >= _FEWEST else data
+
+
+def of(model: Model) -> Calibration:
+    """The data that a model declares; BuildError where it declares none, or there is nothing in it."""
+    declared = model.calibration
+    if declared is None:
+        raise BuildError(f"{model.name} declares no calibration data; name a folder of pictures with --calibration")
+    data = locate(declared.path, declared.pictures, Way.of(model), hold_out=not model.data)
+    if not len(data):
+        raise BuildError(f"{declared.path} holds no calibration examples; put some there")
+    return data
 
 
 def _views(picture: Any) -> Iterator[Any]:
@@ -140,46 +144,14 @@ def _ends(length: int) -> tuple[slice, slice]:
     return slice(0, length), slice(-length, None)
 
 
-def _is_array(path: Path) -> bool:
-    return path.suffix.lower() in _ARRAYS
-
-
-def _only(inputs: Any) -> str:
-    if len(inputs) != 1:
-        raise BuildError(
-            f"the graph takes {', '.join(sorted(inputs))}: pictures cannot feed them; calibrate with .npz files"
-        )
-    return str(next(iter(inputs)))
-
-
-def _arrays(path: Path, inputs: Any) -> Iterator[dict[str, Any]]:
-    """The rows of an array, or of the arrays of an archive that are named as the graph's inputs are."""
-    loaded = _loaded(path)
-    arrays = {_only(inputs): loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    if arrays.keys() != inputs.keys():
-        raise BuildError(f"{path} holds {', '.join(arrays)}; name its arrays as the inputs: {', '.join(inputs)}")
-    for place in range(min(len(array) for array in arrays.values())):
-        yield {name: array[place] for name, array in arrays.items()}
-
-
-def _length(path: Path) -> int:
-    loaded = _loaded(path)
-    return len(loaded) if isinstance(loaded, np.ndarray) else min(len(array) for array in loaded.values())
-
-
-def _loaded(path: Path) -> Any:
-    try:
-        return np.load(path)
-    except (ValueError, OSError) as error:
-        raise BuildError(f"the calibration file {path} is damaged ({error}); write it anew with numpy") from error
-
-
 def _fitting(value: Any, info: Any, path: Path) -> Any:
-    """A batch of one, if its shape and type are the input's."""
-    batch, wanted = value[None], tf.TensorShape(info.tensor_shape)
-    if not wanted.is_compatible_with(batch.shape) or tf.as_dtype(info.dtype) != tf.as_dtype(value.dtype):
+    """An example as it is fed: a batch of one, unless the input has no batch; BuildError where it does not fit."""
+    wanted, dtype = tf.TensorShape(info.tensor_shape), tf.as_dtype(info.dtype)
+    fed = value if wanted.rank is not None and wanted.rank == value.ndim else value[None]
+    came = tf.as_dtype(value.dtype)
+    if not wanted.is_compatible_with(fed.shape) or dtype != came:
         raise BuildError(
-            f"{path} gives {value.dtype} of shape {list(batch.shape)}, but the graph takes "
-            f"{tf.as_dtype(info.dtype).name} of shape {wanted}; calibrate with data that fits"
+            f"{path} gives {came.name} of shape {list(fed.shape)}, but the graph takes "
+            f"{dtype.name} of shape {wanted}; calibrate with data that fits"
         )
-    return batch
+    return fed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,25 @@ class Graph:
         """The operations that are fed, fetched or run before, and so must stay under their names."""
         run_before = [] if self.set_up is None else self.set_up.operations
         return [*map(node_name, self.input_tensors + self.output_tensors), *run_before]
+
+    @contextmanager
+    def session(self) -> Iterator[Any]:
+        """A session over the graph, ready to be asked; BadSource when TensorFlow does not take the graph."""
+        # a session used with its own "with" would make its graph the one that the block's own operations go to
+        with closing(tf.compat.v1.Session(graph=imported(self.graph_def))) as opened:
+            if self.set_up is not None:
+                self.set_up.run(opened)
+            yield opened
+
+    def of_size(self, sides: tuple[int, int]) -> Graph:
+        """The graph with this height and width in its signature, where it takes pictures of any."""
+        signature = SignatureDef()
+        signature.CopyFrom(self.signature)
+        for info in signature.inputs.values():
+            dims = info.tensor_shape.dim
+            if len(dims) == 4 and dims[1].size < 0 and dims[2].size < 0:
+                dims[1].size, dims[2].size = sides
+        return replace(self, signature=signature)
 
     def with_graph(self, graph_def: Any) -> Graph:
         """The same signature over another graph."""
@@ -196,16 +216,6 @@ def tensor_in(graph: Any, name: str) -> Any:
         raise BadSource(f"the graph has no tensor {name!r}: {error.args[0]}") from error
 
 
-def of_size(info: Any, sides: tuple[int, int]) -> Any:
-    """A signature's tensor, with this height and width where it takes pictures of any."""
-    closed = TensorInfo()
-    closed.CopyFrom(info)
-    dims = closed.tensor_shape.dim
-    if len(dims) == 4 and dims[1].size < 0 and dims[2].size < 0:
-        dims[1].size, dims[2].size = sides
-    return closed
-
-
 def alias(tensor: str) -> str:
     """The name a tensor has in a signature, which is its own without ``:0``."""
     node, _, place = tensor.partition(":")
@@ -234,7 +244,10 @@ def write(graph: Graph, folder: Path) -> None:
     try:
         pieces.write(folder / SAVED_MODEL_FILES[0], around, graph.graph_def.node)
     except ValueError as error:  # protobuf's own limit
-        raise SuiteError(f"the graph is over 2 GB, more than one GraphDef holds ({error})") from error
+        raise SuiteError(
+            f"the graph would take {error}, and one graph holds 2 GB at most; serve version 1 (original) of a model"
+            " whose weights are variables, or store them in half precision"
+        ) from error
 
 
 def read(folder: Path) -> Graph:
@@ -242,3 +255,9 @@ def read(folder: Path) -> Graph:
     meta = meta_graph(folder)
     key, signature = signature_def(meta)
     return Graph(meta.graph_def, key, signature, SetUp.of(meta, folder))
+
+
+def outlined(folder: Path, key: str) -> Graph:
+    """What a SavedModel's signature ``key`` takes and what it does with it, without large constants and variables."""
+    meta = meta_graph(folder, outline=True)
+    return Graph(meta.graph_def, key, meta.signature_def[key])

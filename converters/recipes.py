@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
+from converters.picture_inputs import Way
 from model_config.errors import BuildError, UnknownName, near_miss
 from model_config.models import Model, StepEntry
 
@@ -70,7 +71,7 @@ def _calibration(step: Step, model: Model) -> dict[str, str]:
     given = {
         "calibration": str(model.calibration.path),
         "pictures": str(model.calibration.pictures),
-        "pixels": ",".join(map(str, model.calibration.pixels)),
+        **Way.of(model).words(),
         "hold_out": "no" if model.data else "yes",
     }
     if step.name == "tf_trt":

@@ -47,9 +47,17 @@ class SetUp:
         return cls(found[0].partition(":")[0], tuple(map(AssetFileDef.FromString, written)), folder)
 
     @property
+    def _assets(self) -> Path:
+        return self.folder / _ASSETS
+
+    @property
     def operations(self) -> list[str]:
         """What must stay in the graph under its name."""
         return [self.operation, *(each.tensor_info.name.partition(":")[0] for each in self.assets)]
+
+    def run(self, session: Any) -> None:
+        """Fill the tables of a session over the graph, as a server does."""
+        session.run(self.operation, {each.tensor_info.name: str(self._assets / each.filename) for each in self.assets})
 
     def write(self, meta: MetaGraphDef, folder: Path) -> None:
         """Note it in the MetaGraphDef of another SavedModel, and take the files there."""
@@ -57,6 +65,6 @@ class SetUp:
         meta.asset_file_def.extend(self.assets)
         if self.assets:
             try:
-                shutil.copytree(self.folder / _ASSETS, folder / _ASSETS)
+                shutil.copytree(self._assets, folder / _ASSETS)
             except FileNotFoundError as error:
                 raise BuildError(f"{error.filename} is missing, which the model's tables are filled from") from error

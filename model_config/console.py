@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from model_config import interrupts
 from model_config.errors import SuiteError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-INTERRUPTED = 130  # what shells report for a program ended by Ctrl-C
+INTERRUPTED = interrupts.EXIT_CODE
 
-_INTERRUPTED = "interrupted; nothing half done is left, run it again when you like"
 _DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -45,10 +45,10 @@ class _OneSentence(click.Command):
         except SuiteError as error:
             raise Failure(str(error)) from error
         except KeyboardInterrupt:
-            raise Failure(_INTERRUPTED, INTERRUPTED) from None
+            raise Failure(interrupts.SENTENCE, INTERRUPTED) from None
         except ImportError as error:
             if isinstance(error.__cause__, KeyboardInterrupt):  # it came while a C++ library was being loaded
-                raise Failure(_INTERRUPTED, INTERRUPTED) from None
+                raise Failure(interrupts.SENTENCE, INTERRUPTED) from None
             raise
         except OSError as error:
             if error.errno in _DISK and error.filename is not None:

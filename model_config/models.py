@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from model_config.errors import BadModelsFile, UnknownName, near_miss
 from model_config.goals import Goal, Goals
@@ -53,7 +53,7 @@ class Calibration(_Frozen):
     # a folder of pictures (a COCO folder has them in images/), or .npy and .npz files as the graph takes them
     path: Path
     pictures: Positive = 100
-    # what the darkest and the brightest pixel become where the graph takes floats
+    # what the darkest and the brightest pixel become where the graph takes floats, and task.encode does not say
     pixels: tuple[float, float] = (0.0, 255.0)
     # how many of a tensor's values a range has to hold, 100 for the smallest to the largest; least error without one
     percentile: Optional[Annotated[float, Field(gt=50, le=100)]] = None
@@ -61,6 +61,13 @@ class Calibration(_Frozen):
     keep_float: tuple[str, ...] = ()
     # how many pictures are asked at once for TensorRT's INT8, whose batches must be of one size
     batch_size: Positive = 8
+
+    @field_validator("pixels")
+    @classmethod
+    def _has_a_width(cls, pixels: tuple[float, float]) -> tuple[float, float]:
+        if pixels[0] == pixels[1]:
+            raise ValueError("the darkest and the brightest pixel must become different numbers")
+        return pixels
 
 
 class TensorRT(_Frozen):

@@ -12,7 +12,8 @@ from converters.calibration import locate
 from converters.graph_edits import Edit
 from converters.int8.fusing import can_multiply
 from converters.layers import layers
-from model_config.errors import BuildError, UnknownName
+from converters.picture_inputs import Way
+from model_config.errors import BuildError, SuiteError, UnknownName
 
 RNG = np.random.default_rng(2)
 ROWS = RNG.normal(size=(32, 16, 16, 8)).astype(np.float32)
@@ -227,7 +228,7 @@ def folder(tmp_path, pictures):
 
 
 def feeds(path, graph, count=100, pixels=(0.0, 255.0)):
-    return [feed["x:0"] for feed in locate(path, count, pixels).feeds(graph)]
+    return [feed["x:0"] for feed in locate(path, count, Way(pixels)).feeds(graph)]
 
 
 def test_pictures_are_fed_as_they_are(folder, pictures):
@@ -246,7 +247,7 @@ def test_pictures_are_resized_and_scaled_where_the_graph_wants_it(folder, pictur
 
 
 def refused(folder, graph, words):
-    with pytest.raises(BuildError, match=words):
+    with pytest.raises(SuiteError, match=words):
         feeds(folder, graph)
 
 
@@ -255,7 +256,7 @@ def test_calibration_data_that_does_not_fit_is_refused(folder, tmp_path):
     np.save(tmp_path / "double.npy", ROWS.astype(np.float64))
     np.savez(tmp_path / "named.npz", z=ROWS)
 
-    refused(folder, takes_rows, r"float32 of shape \[1, 16, 16, 3\], but the graph takes float32")
+    refused(folder, takes_rows, "but pictures come with 3 channels")
     refused(tmp_path / "double.npy", takes_rows, "gives float64")
     refused(tmp_path / "named.npz", takes_rows, "name its arrays as the inputs: x")
 
@@ -267,7 +268,7 @@ def test_calibration_data_that_is_not_there_is_refused(tmp_path):
     (tmp_path / "broken" / "1.jpg").write_bytes(b"no picture")
 
     refused(tmp_path / "gone", graph, "does not exist")
-    refused(tmp_path / "empty", graph, "no calibration pictures")
+    refused(tmp_path / "empty", graph, "holds no pictures")
     refused(tmp_path / "broken", graph, "does not decode")
 
 

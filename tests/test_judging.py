@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_graphs import graph_of
 
-from converters import calibration, graphs
+from converters import calibration, graphs, sessions
 from converters.judging import held_out
 from converters.judging.held_out import NotJudged
 from converters.judging.judge import judge_for
 from converters.judging.search import fewest
 from evaluation import pictures as files
+from evaluation.tasks import prepared
 from model_config import base_path, models
 
 RNG = np.random.default_rng(5)
@@ -90,6 +91,34 @@ def test_a_detector_with_labelled_pictures_is_judged_by_average_precision(saved_
     assert judge.words == f"5 pictures of {labelled}, max-degradation 0"
 
 
+def test_boxes_are_judged_where_clients_would_see_them(saved_model, photos, tmp_path):
+    """What version 1 finds is the truth here, in pictures that clients put into a wide frame, black around."""
+    entry = {"task": {"encode": {"size": [32, 96], "fit": "pad"}}, "data": tmp_path}
+    task = model(**entry).task
+    ready = prepared.prepared(task, graphs.signatures(saved_model)[KEY], known={})
+    paths = [*sorted(photos.iterdir())[:3]]
+    truth = []
+    with sessions.session(saved_model) as session:
+        signature = graphs.outlined(saved_model, KEY).signature
+        fetched = {name: info.name for name, info in signature.outputs.items()}
+        for number, path in enumerate(paths, start=1):
+            fed, places = ready.encode([files.read(path)])
+            arrays = session.run(fetched, {signature.inputs["inputs"].name: fed["inputs"]})
+            for found in ready.decode(arrays, places)[0].detections:
+                top, left, bottom, right = found.box
+                box = {"bbox": [left, top, right - left, bottom - top], "area": (bottom - top) * (right - left)}
+                truth.append(
+                    {"id": len(truth) + 1, "image_id": number, "category_id": found.number, "iscrowd": 0, **box}
+                )
+            (tmp_path / "images").mkdir(exist_ok=True)
+            (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
+    images = [{"id": n, "file_name": path.name, "height": 40, "width": 48} for n, path in enumerate(paths, start=1)]
+    index = {"images": images, "annotations": truth, "categories": [{"id": n, "name": f"{n}"} for n in (1, 2)]}
+    (tmp_path / "instances.json").write_text(json.dumps(index))
+
+    assert judge_for(model(**entry), saved_model, KEY).score(saved_model).value > 0.99
+
+
 def test_pictures_that_were_learnt_from_are_not_judged_by(labelled, photos):
     found = held_out.of(model(data=labelled, calibration={"path": photos}), labelled=True)
 
@@ -126,7 +155,7 @@ def test_of_few_examples_none_is_held_out(tmp_path):
 
 
 def test_no_example_is_both_learnt_from_and_judged_by(photos, rows):
-    takes = graph_of(network(False), ROWS).signature.inputs
+    takes = graph_of(network(False), ROWS)
     data = calibration.locate(rows, 100, hold_out=True)
     learnt, held = ([row["x"] for row in part.rows(takes)] for part in (data, data.held_out()))
 
@@ -201,8 +230,7 @@ def test_layers_go_back_to_float_until_the_goal_is_met(published):
 def test_pictures_are_judged_in_the_size_that_the_model_will_be_asked_with(photos, saved_model):
     declared = model(source="s", data=str(photos), input_sizes=[[24, 32]])
     (name,) = graphs.signatures(saved_model)[KEY].inputs
-    inputs = graphs.meta_graph(saved_model).signature_def[KEY].inputs
 
     examples = held_out.OneSize(held_out.of(declared, labelled=False), declared.input_sizes[0])
 
-    assert {row[name].shape for row in examples.rows(inputs)} == {(1, 24, 32, 3)}
+    assert {row[name].shape for row in examples.rows(graphs.outlined(saved_model, KEY))} == {(1, 24, 32, 3)}

@@ -14,7 +14,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from converters import graphs, hidden_weights, messages, pieces, registry, sessions
 from converters.sources import Source
-from model_config.errors import BadSource
+from model_config.errors import BadSource, BuildError, SuiteError
 
 ROWS = np.random.default_rng(0).normal(size=(2, 1600)).astype(np.float32)
 # over 8 MB, so that the graph around it is not parsed at once
@@ -125,3 +125,19 @@ def test_large_duplicates_are_still_merged(tmp_path):
     assert operations(graph)["Const"] == 2
     assert operations(merged)["Const"] == 1
     np.testing.assert_allclose(answer(merged, ROWS), answer(graph, ROWS), rtol=1e-4)
+
+
+def test_variables_that_no_graph_can_hold_are_refused_before_they_are_loaded(saved_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(pieces, "LIMIT", 150_000)  # of which the variables take 156,416
+
+    with pytest.raises(BuildError, match=r"variables take 156,416 bytes, .* serve version 1 \(original\)"):
+        registry.find("freeze")(saved_model, tmp_path / "frozen")
+    assert not (tmp_path / "frozen").exists()
+
+
+def test_a_graph_that_grew_too_large_is_refused(large, tmp_path, monkeypatch):
+    graph = graphs.read(large)
+    monkeypatch.setattr(pieces, "LIMIT", 1_000_000)
+
+    with pytest.raises(SuiteError, match=r"the graph would take 15,\d+,\d+ bytes, .* serve version 1 \(original\)"):
+        graphs.write(graph, tmp_path / "grown")

@@ -234,6 +234,15 @@ def test_a_missing_file_is_named_and_nothing_is_published(faces, tmp_path, gone,
     assert not (tmp_path / "models" / "m" / "1").exists()
 
 
+def test_missing_shards_are_named(faces, tmp_path):
+    folder, _ = faces
+    data = folder / "model.ckpt-7.data-00000-of-00001"
+    data.rename(folder / "model.ckpt-7.data-00001-of-00003")
+
+    with pytest.raises(BadSource, match=r"lacks model.ckpt-7.data-00000-of-00003, model.ckpt-7.data-00002-of-00003; "):
+        load(folder, tmp_path / "loaded", **CHOICES)
+
+
 @pytest.mark.parametrize("name", ["model.ckpt-7.index", "model.ckpt-7.data-00000-of-00001", "model.ckpt-7.meta"])
 def test_a_truncated_file_is_refused(faces, tmp_path, name):
     folder, _ = faces

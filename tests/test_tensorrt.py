@@ -14,10 +14,12 @@ from small_graphs import graph_of
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from converters import graphs, progress, recipes
+from converters.picture_inputs import Way
 from converters.tensorrt import calibrating, machine, naming, plan, process, proof, segments
 from converters.tensorrt.plan import Calibration, Wishes, decide
 from model_config import manifest, models
 from model_config.errors import BuildError
+from model_config.tasks import Encode
 
 PICTURES = np.random.default_rng(0).random((3, 8, 8, 3)).astype(np.float32)
 WEIGHTS = np.ones((3, 3, 3, 2), np.float32)
@@ -117,7 +119,7 @@ def test_int8_wants_calibration_data():
 
 
 def test_a_plan_travels_as_text(tmp_path):
-    calibration = Calibration(tmp_path, 47, (-1.0, 1.0), 8, hold_out=True)
+    calibration = Calibration(tmp_path, 47, Way((-1.0, 1.0), Encode(mean=3)), 8, hold_out=True)
     planned = decide(graph_of(convolved, PICTURES), Wishes("INT8", (1, 8)), calibration, half=("Conv2D",))
 
     assert plan.Plan.from_json(planned.to_json()) == planned
@@ -135,7 +137,7 @@ def photos(tmp_path):
 def test_calibration_comes_in_batches_of_one_shape_and_the_rest_is_left_out(photos):
     graph = any_size(resized, tf.uint8)
 
-    found = calibrating.batches(graph, Calibration(photos, 100, (0.0, 255.0), 4), {"x": (1, 16, 24, 3)})
+    found = calibrating.batches(graph, Calibration(photos, 100, Way(), 4), {"x": (1, 16, 24, 3)})
 
     assert [batch["x"].shape for batch in found] == [(4, 16, 24, 3)] * 2
     assert {batch["x"].dtype for batch in found} == {np.dtype(np.uint8)}
@@ -145,7 +147,7 @@ def test_less_than_one_batch_is_refused(photos):
     graph = any_size(resized, tf.uint8)
 
     with pytest.raises(BuildError, match="holds 11 calibration examples, which is less than one batch of 16"):
-        calibrating.batches(graph, Calibration(photos, 100, (0.0, 255.0), 16), {"x": (1, 16, 24, 3)})
+        calibrating.batches(graph, Calibration(photos, 100, Way(), 16), {"x": (1, 16, 24, 3)})
 
 
 def test_the_log_tells_why_operations_stay_outside():

@@ -34,6 +34,8 @@ def batch_sizes(signature: Signature, declared: Sequence[int]) -> tuple[int, ...
     batches = [tensor for tensor in signature.inputs.values() if not _is_one_picture(tensor)]
     if any(tensor.shape is None or tensor.shape[:1] == (None,) for tensor in batches):
         return tuple(sorted(set(declared)))
+    if any(tensor.shape == () for tensor in batches):  # which no batch could bring along
+        return (1,)
     return (max((tensor.shape[0] or 1 for tensor in batches if tensor.shape), default=1),)
 
 

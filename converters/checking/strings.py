@@ -1,10 +1,11 @@
-"""What to send to a string input, as far as the graph behind it tells: encoded pictures or tf.Example."""
+"""What to send to a string input, as far as the graph behind it tells: pictures, tf.Examples, words of a table."""
 
 from __future__ import annotations
 
 import base64
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,45 @@ import tensorflow as tf
 from converters import graphs
 
 _PICTURES = {"DecodeJpeg", "DecodePng", "DecodeBmp", "DecodeImage", "DecodeAndCropJpeg"}
+_TABLES = {"LookupTableFind", "LookupTableFindV2"}
+
+
+def hold_pictures(graph_def: Any) -> bool:
+    """Whether the graph decodes pictures from its strings."""
+    return bool(_operations(graph_def) & _PICTURES)
 
 
 def encoded(graph_def: Any, pictures: Sequence[bytes], draw: np.random.Generator) -> list[bytes] | None:
     """One string a picture, or None where the graph does not show what its strings hold."""
-    bodies = [graph_def.node, *(function.node_def for function in graph_def.library.function)]
-    operations = {node.op for body in bodies for node in body}
+    operations = _operations(graph_def)
     shown = list(pictures) if operations & _PICTURES else [b""] * len(pictures)
-    features = next((found for body in bodies if (found := _features(body))), None)
-    if features:
-        return [_example(features, each, draw) for each in shown]
+    wrapped = in_examples(graph_def, shown, draw)
+    if wrapped != shown:
+        return wrapped
     if not operations & _PICTURES:
-        return None
+        return _words(graph_def, len(pictures)) if operations & _TABLES else None
     return [base64.urlsafe_b64encode(each) for each in shown] if "DecodeBase64" in operations else shown
+
+
+def in_examples(graph_def: Any, contents: Sequence[bytes], draw: np.random.Generator) -> list[bytes]:
+    """The contents inside tf.Examples where the graph parses such, beside drawn numbers; elsewhere as they are."""
+    features = next((found for body in _bodies(graph_def) if (found := _features(body))), None)
+    return [_example(features, each, draw) for each in contents] if features else list(contents)
+
+
+def _bodies(graph_def: Any) -> list[Any]:
+    return [graph_def.node, *(function.node_def for function in graph_def.library.function)]
+
+
+def _operations(graph_def: Any) -> set[str]:
+    return {node.op for node in graphs.nodes(graph_def)}
+
+
+def _words(graph_def: Any, count: int) -> list[bytes]:
+    """Words that the graph itself lists, as tables of constants do, with one that no table has."""
+    lists = (node.attr["value"].tensor for node in graphs.nodes(graph_def) if node.op == "Const")
+    known = [word for each in lists if each.tensor_shape.dim for word in each.string_val]
+    return list(islice(cycle([b"?", *known]), count))
 
 
 # name, TensorFlow's number of the type, how many values

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,8 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from converters import graphs
-
-v1 = tf.compat.v1
 
 # goes over all examples of the calibration data
 Feeds = Callable[[], Iterable[Mapping[str, Any]]]
@@ -59,11 +56,10 @@ def collect(graph: graphs.Graph, tensors: Iterable[str], feeds: Feeds, percentil
 
 def _over(graph: graphs.Graph, tensors: list[str], feeds: Feeds, ask: Callable[[Any], Any]) -> dict[str, list[Any]]:
     """What is asked of every tensor, for every feed."""
-    loaded = graphs.imported(graph.graph_def)
-    with loaded.as_default():
-        asked = {name: ask(loaded.get_tensor_by_name(name if ":" in name else f"{name}:0")) for name in tensors}
-    # a session used with its own "with" would make its graph the one that feeds are prepared in
-    with closing(v1.Session(graph=loaded)) as session:
+    with graph.session() as session:
+        with session.graph.as_default():
+            tensor = session.graph.get_tensor_by_name
+            asked = {name: ask(tensor(name if ":" in name else f"{name}:0")) for name in tensors}
         told = [session.run(asked, feed) for feed in feeds()] if asked else []
     return {name: [each[name] for each in told] for name in tensors}
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
-import tensorflow as tf
 
 from converters.graph_edits import Edit
-from converters.graphs import Graph, imported
+from converters.graphs import Graph
 from converters.int8.calibrated import Calibrated
 from converters.int8.fusing import Fused
-
-v1 = tf.compat.v1
 
 # enough to tell the layers apart, and few enough to ask once a layer
 _EXAMPLES: Final = 12
@@ -86,7 +82,7 @@ def _after(edit: Edit, name: str) -> Iterator[str]:
 
 def _values(graph: Graph, tensors: list[str], feeds: Sequence[Any]) -> list[list[Any]]:
     """The tensors, for every feed; what comes after them is not computed."""
-    with closing(v1.Session(graph=imported(graph.graph_def))) as session:
+    with graph.session() as session:
         return [session.run([f"{tensor}:0" for tensor in tensors], feed) for feed in feeds]
 
 

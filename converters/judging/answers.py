@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,11 @@ def ask(folder: Path, key: str, held_out: HeldOut) -> Iterator[Arrays]:
     Args:
         key: the signature that is asked.
     """
-    # a copy, as a part of a message keeps all of it in memory
-    signature = deepcopy(graphs.meta_graph(folder, outline=True).signature_def[key])
+    asked = graphs.outlined(folder, key)
+    signature = asked.signature
     fetched = {name: info.name for name, info in signature.outputs.items()}
     with sessions.session(folder) as session:
-        for row in held_out.rows(signature.inputs):
+        for row in held_out.rows(asked):
             fed = {signature.inputs[name].name: value for name, value in row.items()}
             try:
                 yield session.run(fetched, fed)

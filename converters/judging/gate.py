@@ -87,7 +87,7 @@ _WAYS: Final[Mapping[str, _Way]] = MappingProxyType(
     }
 )
 # what of a step's parameters says how it is calibrated
-_LEARNT: Final = ("calibration", "pictures", "pixels", "percentile", "hold_out")
+_LEARNT: Final = ("calibration", "pictures", "pixels", "encode", "percentile", "hold_out")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from converters import calibration, graphs
+from converters import calibration
+from converters.graphs import Graph
+from converters.picture_inputs import Way
 from evaluation import datasets
 from evaluation.datasets import CocoDataset
 from model_config.errors import SuiteError
@@ -33,8 +35,8 @@ class HeldOut(Protocol):
     @property
     def words(self) -> str: ...  # noqa: D102 - above
 
-    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
-        """One example after the other, as a batch of one by input name."""
+    def rows(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
+        """One example after the other, as a batch of one by input name of the graph's signature."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,12 @@ class Labelled:
     """Pictures with boxes around what is on them."""
 
     dataset: CocoDataset
-    pixels: tuple[float, float]
+    way: Way
     words: str
 
-    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
+    def rows(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
         """One picture after the other."""
-        return calibration.Calibration(tuple(each.path for each in self.dataset.pictures), self.pixels).rows(inputs)
+        return calibration.Calibration(tuple(each.path for each in self.dataset.pictures), self.way).rows(graph)
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Unlabelled:
     data: calibration.Calibration
     words: str
 
-    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
+    def rows(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
         """One example after the other."""
-        return self.data.rows(inputs)
+        return self.data.rows(graph)
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ class OneSize:
         """What they are."""
         return self.examples.words
 
-    def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
+    def rows(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
         """One example after the other."""
-        return self.examples.rows({name: graphs.of_size(info, self.sides) for name, info in inputs.items()})
+        return self.examples.rows(graph.of_size(self.sides))
 
 
 def of(model: Model, *, labelled: bool) -> Labelled | Unlabelled:
@@ -97,8 +99,7 @@ def of(model: Model, *, labelled: bool) -> Labelled | Unlabelled:
 def _share(model: Model) -> Unlabelled:
     if model.calibration is None:
         raise NotJudged(f"{model.name} declares no pictures to judge by; name some as data in models.yaml")
-    declared = model.calibration
-    data = calibration.locate(declared.path, declared.pictures, declared.pixels, hold_out=True)
+    data = calibration.of(model)
     if not data.every:
         raise NotJudged(f"{len(data)} calibration examples are too few to hold some out; name pictures with --data")
     count = len(data) // data.every
@@ -106,7 +107,7 @@ def _share(model: Model) -> Unlabelled:
 
 
 def _declared(model: Model, folder: Path) -> Unlabelled:
-    found = calibration.locate(folder, _MOST, _pixels(model))
+    found = calibration.locate(folder, _MOST, Way.of(model))
     files = _unseen(found.files, model)
     return _unlabelled(replace(found, files=tuple(files)), len(files), f"{len(files)} pictures of {folder}")
 
@@ -123,11 +124,7 @@ def _labelled(model: Model, folder: Path) -> Labelled:
     unseen = set(_unseen([each.path for each in dataset.pictures], model))
     pictures = [each for each in dataset.pictures if each.path in unseen]
     chosen = pictures[:: -(-len(pictures) // _MOST)]
-    return Labelled(replace(dataset, pictures=tuple(chosen)), _pixels(model), f"{len(chosen)} pictures of {folder}")
-
-
-def _pixels(model: Model) -> tuple[float, float]:
-    return model.calibration.pixels if model.calibration else (0.0, 255.0)
+    return Labelled(replace(dataset, pictures=tuple(chosen)), Way.of(model), f"{len(chosen)} pictures of {folder}")
 
 
 def _unseen(files: Sequence[Path], model: Model) -> list[Path]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from converters import graphs
+from converters import calibration, graphs
+from converters.graphs import Graph
 from converters.judging import answers, held_out, metrics
-from converters.judging.held_out import HeldOut, Labelled, NotJudged
+from converters.judging.held_out import HeldOut, Labelled, NotJudged, OneSize
 from converters.judging.metrics import Answers, Metric
+from converters.picture_inputs import Way
 from evaluation.tasks import prepared
+from evaluation.tasks.prepared import Prepared
 from model_config import goals
 from model_config.errors import SuiteError
 from model_config.goals import Goal
-from model_config.models import Model, Task
+from model_config.models import Model
 
 _AS_IT_IS = "uint8"  # pixels of 8 bits, which need no range
 
@@ -71,26 +75,54 @@ def judge_for(model: Model, source: Path, key: str) -> Judge:
         NotJudged: there is nothing to judge by.
         SuiteError: what the model declares cannot be used, or the source does not answer.
     """
-    detects = _is_detector(source, key)
-    examples = held_out.of(model, labelled=detects)
-    asked = held_out.OneSize(examples, model.input_sizes[0]) if model.input_sizes else examples
+    asked = examples_for(model, source, key)
     wanted = list(answers.ask(source, key, asked))
-    return Judge(_metric(model, examples, wanted, detects), asked, key, model.goals.accuracy)
+    detector = _detector(model, graphs.outlined(source, key))
+    return Judge(_metric(model, asked, wanted, detector), asked, key, model.goals.accuracy)
 
 
-def _is_detector(source: Path, key: str) -> bool:
+def require_usable(model: Model, source: Path, key: str) -> None:
+    """Read all that is learnt from and judged by once, so that nothing of it stops a build that took minutes.
+
+    Raises:
+        SuiteError: an example cannot be read, or does not fit the signature ``key`` of the source.
+    """
+    graph = graphs.outlined(source, key)
+    parts: list[HeldOut | calibration.Calibration] = [calibration.of(model)]
+    with suppress(NotJudged):  # which the gate says when it comes to that
+        parts.append(examples_for(model, source, key))
+    for part in parts:
+        for _ in part.rows(graph):
+            pass
+
+
+def examples_for(model: Model, source: Path, key: str) -> HeldOut:
+    """What versions made from a source are asked, in the size that they will be asked with; NotJudged without any."""
+    detects = _detector(model, graphs.outlined(source, key)) is not None
+    examples = held_out.of(model, labelled=detects)
+    return held_out.OneSize(examples, model.input_sizes[0]) if model.input_sizes else examples
+
+
+def _detector(model: Model, graph: Graph) -> Prepared | None:
+    """How pictures go into a detector and boxes come out; None where the model is none that takes pictures.
+
+    Whether floats take pictures, and in which range, only models.yaml can say.
+    """
+    closed = graph.of_size(model.input_sizes[0]) if model.input_sizes else graph
+    task = model.task.model_copy(update={"type": "detection"})
     try:
-        ready = prepared.prepared(Task(), graphs.signatures(source)[key])
+        ready = prepared.prepared(task, graphs.plain(closed.signature), known={})
     except SuiteError:
-        return False
-    return ready.encoder.dtype == _AS_IT_IS
+        return None
+    return ready if ready.encoder.dtype == _AS_IT_IS or Way.of(model).encode else None
 
 
-def _metric(model: Model, examples: HeldOut, wanted: Answers, detects: bool) -> Metric:
-    if isinstance(examples, Labelled):
-        return metrics.average_precision(model.task.metric, examples, wanted)
-    if detects:
-        return metrics.detection_agreement(wanted)
+def _metric(model: Model, asked: HeldOut, wanted: Answers, detector: Prepared | None) -> Metric:
+    examples = asked.examples if isinstance(asked, OneSize) else asked
+    if detector and isinstance(examples, Labelled):
+        return metrics.average_precision(model.task.metric, examples, wanted, detector)
+    if detector:
+        return metrics.detection_agreement(wanted, detector.how)
     if metrics.is_classifier(wanted[0]):
         return metrics.top_one_agreement(wanted)
     if metrics.numeric(wanted[0]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,10 @@ from converters.judging.held_out import Labelled
 from evaluation import accuracy, pictures
 from evaluation.tasks import detection
 from evaluation.tasks.detection import Detection
+from evaluation.tasks.encoding import Encoder
+from evaluation.tasks.placing import Placement, placed
+from evaluation.tasks.prepared import Prepared
+from model_config.tasks import Decode
 
 Answers = Sequence[Arrays]
 
@@ -37,22 +42,31 @@ class Metric:
     allowed: float
 
 
-def average_precision(name: str, labelled: Labelled, wanted: Answers) -> Metric:
+def average_precision(name: str, labelled: Labelled, wanted: Answers, detector: Prepared) -> Metric:
     """COCO's mAP or mAP@0.5, on labelled pictures."""
     files = labelled.dataset.pictures
-    sizes = [pictures.read(each.path).shape[:2] for each in files]
+    places = [_placed(each.path, detector.encoder) for each in files]
 
     def value(answers: Answers) -> float:
-        found = (detection.decode(each, [(size[0], size[1])], {}, 0.0)[0] for each, size in zip(answers, sizes))
-        return accuracy.average_precision(labelled.dataset, {file.id: each for file, each in zip(files, found)}, name)
+        found = (detection.decode_placed(each, [place], {}, detector.how)[0] for each, place in zip(answers, places))
+        boxes = {file.id: list(each.detections) for file, each in zip(files, found)}
+        return accuracy.average_precision(labelled.dataset, boxes, name)
 
     return Metric(name, value, value(wanted), allowed=0.005)
 
 
-def detection_agreement(wanted: Answers) -> Metric:
+def _placed(path: Path, encoder: Encoder) -> Placement:
+    """Where a picture lies in the input."""
+    height, width = pictures.read(path).shape[:2]
+    return placed((height, width), encoder.frame, encoder.how.fit)
+
+
+def detection_agreement(wanted: Answers, how: Decode) -> Metric:
     """The share of detections that both show."""
-    reference = _detections(wanted)
-    return _agreement("agreement", lambda answers: accuracy.agreement(reference, _detections(answers)), wanted, 0.05)
+    reference = _detections(wanted, how)
+    return _agreement(
+        "agreement", lambda answers: accuracy.agreement(reference, _detections(answers, how)), wanted, 0.05
+    )
 
 
 def top_one_agreement(wanted: Answers) -> Metric:
@@ -90,9 +104,9 @@ def _agreement(name: str, value: Callable[[Answers], float], wanted: Answers, al
     return Metric(name, value, reference=1.0, allowed=max(allowed, math.ceil(1e4 / len(wanted)) / 1e4))
 
 
-def _detections(answers: Answers) -> list[list[Detection]]:
+def _detections(answers: Answers, how: Decode) -> list[list[Detection]]:
     """In boxes of a picture of size 1, which overlap as those in pixels do."""
-    return [detection.decode(answer, [(1, 1)], {}, accuracy.AGREE_SCORE)[0] for answer in answers]
+    return [detection.decode(answer, [(1, 1)], {}, accuracy.AGREE_SCORE, how)[0] for answer in answers]
 
 
 def _classes(answers: Answers) -> Any:

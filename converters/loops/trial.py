@@ -22,6 +22,8 @@ class Trial:
         self._graph = imported(graph.graph_def)
         self._inputs = {info.name: _drawn(info, batch) for info in graph.signature.inputs.values()}
         self._session = tf.compat.v1.Session(graph=self._graph)
+        if graph.set_up is not None:
+            graph.set_up.run(self._session)
 
     def __enter__(self) -> Trial:
         return self

@@ -10,6 +10,7 @@ from converters.graph_edits import Edit
 from converters.graphs import Graph
 from converters.int8.calibrated import Calibrated
 from converters.layers import layers
+from converters.picture_inputs import Way
 from converters.registry import on_graphs, register
 from model_config.errors import BuildError, UnknownName, near_miss
 
@@ -24,6 +25,7 @@ def quantize_nodes_calibrated(
     calibration: str = "",
     pictures: str = "100",
     pixels: str = "0,255",
+    encode: str = "",
     percentile: str = "",
     keep_float: str = "",
     hold_out: str = "no",
@@ -35,23 +37,25 @@ def quantize_nodes_calibrated(
         calibration: a folder of pictures, or arrays as the graph takes them.
         pictures: how many of them to use.
         pixels: what the darkest and the brightest pixel become where the graph takes floats, such as ``-1,1``.
+        encode: how pictures become inputs instead, as JSON of a task's encode in models.yaml.
         percentile: how many of a tensor's values the range has to hold, 100 for the smallest to the largest;
             without one, as many as give the least error.
         keep_float: names of convolutions to leave alone, separated by commas.
         hold_out: ``yes`` does not learn from every fourth example, by which the result can then be judged.
     """
-    calibrated = load(graph, calibration, pictures, pixels, percentile, hold_out)
+    calibrated = load(graph, calibration, pictures, pixels, encode, percentile, hold_out)
     kept = names(keep_float)
     _require_known(graph, kept)
     return calibrated.quantized(kept)
 
 
-def load(graph: Graph, calibration: str, pictures: str, pixels: str, percentile: str, hold_out: str) -> Calibrated:
+def load(
+    graph: Graph, calibration: str, pictures: str, pixels: str, encode: str, percentile: str, hold_out: str
+) -> Calibrated:
     """A graph with the calibration data that the pass is told of."""
     if not calibration:
         raise BuildError("8-bit arithmetic needs calibration data; name a folder of pictures with --calibration")
-    darkest, brightest = (float(value) for value in pixels.split(","))
-    data = locate(Path(calibration), int(pictures), (darkest, brightest), hold_out == "yes")
+    data = locate(Path(calibration), int(pictures), Way.from_words(pixels, encode), hold_out == "yes")
     return Calibrated(graph, data, float(percentile) if percentile else None)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from converters import graphs
+from converters import frames, graphs
 from converters.graph_edits import Edit
 from converters.graphs import Graph
 from converters.registry import on_graphs, register
@@ -40,10 +40,12 @@ def static_shapes(graph: Graph) -> Graph:
     """Make sizes that neither the batch nor the picture decides constants, in reshapes above all."""
     tried = [_tried(graph, batch, sides) for batch, sides in zip(_BATCHES, _SIDES)]
     edit = Edit(graph)
-    reshapes = list(_targets(edit, tried))
+    # a constant from outside of a loop or branch cannot be read within
+    held = frames.inside(graph.graph_def)
+    reshapes = [each for each in _targets(edit, tried) if each[0] not in held]
     for name, target in reshapes:
         _set_target(edit, name, target)
-    constants = list(_same(edit, tried))
+    constants = [each for each in _same(edit, tried) if each[0] not in held]
     for name, value in constants:
         edit.replace(name, "Const", [], dtype=tf.as_dtype(value.dtype), value=tf.make_tensor_proto(value))
     if reshapes or constants:
@@ -84,6 +86,8 @@ def _constants(light: Any, known: Any) -> dict[str, Any]:
             sizes.node.append(node)
     _add_what_follows(light, known, sizes)
     computed = [node.name for node in sizes.node if known.get_operation_by_name(node.name).type != "Const"]
+    if not computed:  # of nothing at all TensorFlow makes no session
+        return {}
     with tf.compat.v1.Session(graph=graphs.imported(sizes)) as session:
         return dict(zip(computed, session.run([f"{name}:0" for name in computed])))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from converters import graphs, remarks
+from converters.picture_inputs import Way
 from converters.registry import register
 from converters.tensorrt import machine, process, proof, segments
 from converters.tensorrt.plan import PRECISIONS, Calibration, Plan, Wishes, decide
@@ -35,6 +36,7 @@ def tf_trt(
     calibration: str = "",
     pictures: str = "100",
     pixels: str = "0,255",
+    encode: str = "",
     calibration_batch: str = "8",
     hold_out: str = "no",
 ) -> None:
@@ -56,6 +58,7 @@ def tf_trt(
         calibration: a folder of pictures, or arrays as the graph takes them, for INT8.
         pictures: how many of them to use.
         pixels: what the darkest and the brightest pixel become where the graph takes floats, such as ``-1,1``.
+        encode: how pictures become inputs instead, as JSON of a task's encode in models.yaml.
         calibration_batch: how many are calibrated with at once.
         hold_out: ``yes`` to set some of them aside to judge by.
     """
@@ -73,10 +76,8 @@ def tf_trt(
     )
     data = None
     if precision == "INT8" and calibration:
-        darkest, brightest = (float(value) for value in pixels.split(","))
-        data = Calibration(
-            Path(calibration), int(pictures), (darkest, brightest), int(calibration_batch), hold_out == "yes"
-        )
+        way = Way.from_words(pixels, encode)
+        data = Calibration(Path(calibration), int(pictures), way, int(calibration_batch), hold_out == "yes")
     plan = decide(graphs.read(source), wishes, data, _names(half))
     _convert(source, target, plan, float(minimum_inside))
 

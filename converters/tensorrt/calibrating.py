@@ -29,8 +29,8 @@ def batches(graph: Graph, calibration: Calibration, shapes: Mapping[str, tuple[i
         BuildError: the data do not fit the graph, or are fewer than one batch.
     """
     closed = _closed(graph, shapes)
-    data = locate(calibration.path, calibration.pictures, calibration.pixels, calibration.hold_out)
-    rows = list(islice(data.rows(closed.signature.inputs), calibration.pictures))
+    data = locate(calibration.path, calibration.pictures, calibration.way, calibration.hold_out)
+    rows = list(islice(data.rows(closed), calibration.pictures))
     count = len(rows) // calibration.batch
     if not count:
         raise BuildError(

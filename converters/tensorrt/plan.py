@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from converters import graphs
 from converters.graphs import Graph
 from converters.layers import OPERATIONS
+from converters.picture_inputs import Way
 from model_config.errors import BuildError
 
 Precision = Literal["FP32", "FP16", "INT8"]
@@ -53,14 +54,14 @@ class Calibration:
     Attributes:
         path: a folder of pictures, or arrays as the graph takes them.
         pictures: how many of them at most.
-        pixels: what the darkest and the brightest pixel become where the graph takes floats.
+        way: how they become inputs.
         batch: how many are asked at once.
         hold_out: set some aside to judge by.
     """
 
     path: Path
     pictures: int
-    pixels: tuple[float, float]
+    way: Way
     batch: int
     hold_out: bool = False
 
