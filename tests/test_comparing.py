@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 import yaml
 from command_line import assert_one_sentence, run
 
-from clients.compare import judging
+from clients.compare import judging, merging
 from clients.compare import run as comparing
 from clients.compare.windows import Shard, windows
 from evaluation import pictures
@@ -120,12 +121,15 @@ def test_shards_put_together_are_one_run_bit_for_bit(command, whole, data, repos
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path) == rows(whole)
     assert repr(judged(tmp_path, data).accuracy) == repr(judged(whole, data).accuracy)
-    told = run("clients", "compare", "merge", *parts[:2], "--data", data, "--output", tmp_path / "some")
-    assert_one_sentence(told, "of 3 shards 2/3 are missing")
-    assert_one_sentence(
-        run("clients", "compare", "merge", *parts, parts[0], "--data", data, "--output", tmp_path / "some"),
-        "shards 3/3 are there twice",
-    )
+    wanted = comparing.Wanted("tiny", VERSIONS, Task(), repository, tmp_path / "some")
+    for given, words in (
+        (parts[:2], "of 3 shards 2/3 are missing"),
+        ([*parts, parts[0]], "shards 3/3 are there twice"),
+    ):
+        with pytest.raises(SuiteError, match=words):
+            merging.merge(given, wanted, loading.load(Data(path=data)))
+    with pytest.raises(SuiteError, match="was asked other questions than the pictures of"):
+        merging.merge(parts, wanted, loading.load(Data(path=data / "images")))
 
 
 def test_a_killed_run_goes_on_where_it_ended(command, whole, tmp_path):
@@ -168,13 +172,12 @@ def wait_for_answers(path, process):
 
 
 def test_a_run_that_was_finished_is_asked_again(command, whole, tmp_path):
-    shared = ("--output", tmp_path)
-    assert run(*command, *shared).returncode == 0
+    shutil.copytree(whole / comparing.ANSWERS, tmp_path / comparing.ANSWERS)
     with sqlite3.connect(comparing.place(tmp_path, 1)) as file:
         file.execute("UPDATE answers SET name = 'old'")
     file.close()
 
-    assert run(*command, *shared).returncode == 0
+    assert run(*command, "--output", tmp_path).returncode == 0
     assert rows(tmp_path) == rows(whole)
 
 
@@ -195,7 +198,7 @@ def test_without_labels_only_agreement_is_told(command, data, tmp_path):
         (("--shard", "4/3"), "a shard is one of 1/3 to 3/3"),
         (("--shard", "some"), "a shard is given as I/N"),
         (("--data", "nowhere"), "no data at nowhere"),
-        (("--format", "npz"), "no npz file"),
+        (("--format", "npz"), "is a directory"),
     ],
 )
 def test_what_makes_no_comparison_is_one_sentence(command, options, words, tmp_path):
