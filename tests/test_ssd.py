@@ -13,10 +13,16 @@ from command_line import run
 
 from clients.ask import Detector
 from clients.client import Client
+from clients.compare import judging
+from clients.compare import run as comparing
 from converters import sources
-from evaluation import accuracy, datasets, labels, pictures
+from evaluation import labels, pictures
+from evaluation.datasets import loading
+from evaluation.metrics import average_precision
 from evaluation.tasks import detection
 from model_config import base_path
+from model_config.data import Data
+from model_config.models import Task
 from serving import address
 
 NAME = "ssd_mobilenet_v1_coco"
@@ -101,6 +107,26 @@ def test_batches_are_answered_as_their_pictures_one_by_one(detectors, material, 
         assert one == pytest.approx([each.score for each in other], abs=1e-4)
 
 
+def test_a_comparison_finds_the_average_precision_and_what_differs(ssd, ssd_server, material, tmp_path):
+    data = material / "data" / "cc0_detection"
+    (tmp_path / "models.yaml").write_text(f"models: {{{NAME}: {{source: x, task: {{labels: coco}}, data: {data}}}}}")
+    places = ("--models", tmp_path / "models.yaml", "--repository", ssd, "--output", tmp_path / "out")
+    load = ("--requests", 2, "--warm-up", 0)
+    chosen = ("--server", ssd_server, "--model", NAME, "--version", 1, "--version", 3)
+    done = run("clients", "compare", *chosen, *places, *load)
+
+    assert done.returncode in (0, 3), done.stderr  # whatever the verdict is
+    with comparing.stores(tmp_path / "out", (1, 3)) as files:
+        found = judging.judge(files, loading.load(Data(path=data)), Task(labels="coco"))
+    first, third = (found.accuracy[version].scores[0] for version in (1, 3))
+    assert 0.545 <= first.value <= 0.565
+    assert third.value == pytest.approx(first.value, abs=0.02)
+    assert third.difference.low <= third.difference.value <= third.difference.high
+    assert found.accuracy[3].agreement.value > 0.9
+    assert found.accuracy[1].per_class.keys() == found.accuracy[3].per_class.keys()
+    assert len(found.accuracy[1].per_class) == 14
+
+
 def in_process(frozen, dataset):
     """What the frozen graph itself answers, without anything of ours between it and the pictures."""
     graph = tf.Graph()
@@ -108,7 +134,7 @@ def in_process(frozen, dataset):
         tf.import_graph_def(sources.read_graph_def(frozen), name="")
     found = {}
     with tf.compat.v1.Session(graph=graph) as session:
-        for picture in dataset.pictures:
+        for picture in dataset.questions:
             pixels = pictures.read(picture.path)
             answers = dict(zip(detection.OUTPUTS, session.run(ENDS, {"image_tensor:0": pixels[None]})))
             (found[picture.id],) = detection.decode(answers, [pixels.shape[:2]], {}, 0.0)
@@ -117,16 +143,18 @@ def in_process(frozen, dataset):
 
 def test_average_precision_through_the_server_is_that_of_the_frozen_graph(detectors, frozen, material):
     with contextlib.redirect_stdout(io.StringIO()):
-        dataset = datasets.load(material / "data" / "cc0_detection")
+        dataset = loading.load(Data(path=material / "data" / "cc0_detection"))
     served = {
-        version: {picture.id: detector.detect([pictures.read(picture.path)])[1][0] for picture in dataset.pictures}
+        version: {picture.id: detector.detect([pictures.read(picture.path)])[1][0] for picture in dataset.questions}
         for version, detector in detectors.items()
     }
-    precision = {version: accuracy.average_precision(dataset, found, "mAP") for version, found in served.items()}
+    precision = {
+        version: average_precision.average_precision(dataset, found, "mAP") for version, found in served.items()
+    }
 
     assert 0.545 <= precision[1] <= 0.565
     assert precision[1] == pytest.approx(
-        accuracy.average_precision(dataset, in_process(frozen, dataset), "mAP"), abs=1e-4
+        average_precision.average_precision(dataset, in_process(frozen, dataset), "mAP"), abs=1e-4
     )
     assert precision[2] == pytest.approx(precision[1], abs=0.01)
     assert precision[3] == pytest.approx(precision[1], abs=0.01)

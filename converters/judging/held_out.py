@@ -11,13 +11,15 @@ from typing import Any, Final, Protocol
 from converters import calibration
 from converters.graphs import Graph
 from converters.picture_inputs import Way
-from evaluation import datasets
-from evaluation.datasets import CocoDataset
+from evaluation.datasets import loading
+from evaluation.datasets.questions import Dataset
+from evaluation.errors import BadDataset
+from model_config.data import Data
 from model_config.errors import SuiteError
 from model_config.models import Model
 
 # more make a verdict little surer and a search much longer
-_MOST: Final = 300
+MOST: Final = 300
 _MANY: Final = 100
 
 
@@ -43,13 +45,22 @@ class HeldOut(Protocol):
 class Labelled:
     """Pictures with boxes around what is on them."""
 
-    dataset: CocoDataset
+    dataset: Dataset
     way: Way
     words: str
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The pictures' files; BadDataset where one is not there."""
+        paths = tuple(each.path for each in self.dataset.questions if each.path is not None)
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise BadDataset(f"the data lists {missing[0].name}, but {missing[0]} does not exist")
+        return paths
+
     def rows(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
         """One picture after the other."""
-        return calibration.Calibration(tuple(each.path for each in self.dataset.pictures), self.way).rows(graph)
+        return calibration.Calibration(self.files, self.way).rows(graph)
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,10 @@ def of(model: Model, *, labelled: bool) -> Labelled | Unlabelled:
     """
     if model.data is None:
         return _share(model)
-    return _labelled(model, model.data) if labelled else _declared(model, model.data)
+    dataset = loading.load(model.data) if labelled else None
+    if dataset is None or dataset.index is None:  # labels that are no boxes tell nothing about a detector
+        return _declared(model, model.data)
+    return _labelled(model, model.data, dataset)
 
 
 def _share(model: Model) -> Unlabelled:
@@ -106,10 +120,10 @@ def _share(model: Model) -> Unlabelled:
     return _unlabelled(data.held_out(), count, f"{count} of {len(data)} calibration examples, held out")
 
 
-def _declared(model: Model, folder: Path) -> Unlabelled:
-    found = calibration.locate(folder, _MOST, Way.of(model))
+def _declared(model: Model, data: Data) -> Unlabelled:
+    found = calibration.locate(data.folder, MOST, Way.of(model))
     files = _unseen(found.files, model)
-    return _unlabelled(replace(found, files=tuple(files)), len(files), f"{len(files)} pictures of {folder}")
+    return _unlabelled(replace(found, files=tuple(files)), len(files), f"{len(files)} pictures of {data}")
 
 
 def _unlabelled(data: calibration.Calibration, count: int, words: str) -> Unlabelled:
@@ -119,26 +133,30 @@ def _unlabelled(data: calibration.Calibration, count: int, words: str) -> Unlabe
     return Unlabelled(replace(data, views=True), f"{words}, each in {calibration.VIEWS} views")
 
 
-def _labelled(model: Model, folder: Path) -> Labelled:
-    dataset = datasets.load(folder)
-    unseen = set(_unseen([each.path for each in dataset.pictures], model))
-    pictures = [each for each in dataset.pictures if each.path in unseen]
-    chosen = pictures[:: -(-len(pictures) // _MOST)]
-    return Labelled(replace(dataset, pictures=tuple(chosen)), Way.of(model), f"{len(chosen)} pictures of {folder}")
+def _labelled(model: Model, data: Data, dataset: Dataset) -> Labelled:
+    found = Labelled(dataset, Way.of(model), "")
+    unseen = set(_unseen(found.files, model))
+    questions = [each for each in found.dataset.questions if each.path in unseen]
+    chosen = questions[:: -(-len(questions) // MOST)]
+    return replace(found, dataset=found.dataset.only(chosen), words=f"{len(chosen)} pictures of {data}")
 
 
 def _unseen(files: Sequence[Path], model: Model) -> list[Path]:
     """Those whose content is not among what was learnt from."""
-    learnt: set[bytes] = set()
-    if model.calibration:
-        learnt = {
-            _digest(path) for path in calibration.locate(model.calibration.path, model.calibration.pictures).files
-        }
-    unseen = [path for path in files if _digest(path) not in learnt]
+    known = learnt(model)
+    unseen = [path for path in files if digest(path) not in known]
     if not unseen:
         raise NotJudged(f"all pictures of {model.data} are calibration pictures too; name others as data")
     return unseen
 
 
-def _digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
+def learnt(model: Model) -> set[bytes]:
+    """The contents that the model's 8-bit versions learn from, by their digests."""
+    if model.calibration is None:
+        return set()
+    return {digest(path) for path in calibration.locate(model.calibration.path, model.calibration.pictures).files}
+
+
+def digest(path: Path) -> bytes:
+    """What a file's content is known by; nothing where the file is not there, which is told when it is read."""
+    return b"" if not path.is_file() else hashlib.sha256(path.read_bytes()).digest()

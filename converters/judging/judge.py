@@ -8,11 +8,12 @@ from pathlib import Path
 
 from converters import calibration, graphs
 from converters.graphs import Graph
-from converters.judging import answers, held_out, metrics
+from converters.judging import answers, by_task, held_out, metrics
 from converters.judging.held_out import HeldOut, Labelled, NotJudged, OneSize
 from converters.judging.metrics import Answers, Metric
 from converters.picture_inputs import Way
 from evaluation.tasks import prepared
+from evaluation.tasks.encoding import Encoder
 from evaluation.tasks.prepared import Prepared
 from model_config import goals
 from model_config.errors import SuiteError
@@ -75,6 +76,10 @@ def judge_for(model: Model, source: Path, key: str) -> Judge:
         NotJudged: there is nothing to judge by.
         SuiteError: what the model declares cannot be used, or the source does not answer.
     """
+    by_labels = by_task.of(model, graphs.signatures(source)[key])
+    if by_labels:
+        wanted = list(answers.ask(source, key, by_labels))
+        return Judge(by_labels.metric(wanted), by_labels, key, model.goals.accuracy)
     asked = examples_for(model, source, key)
     wanted = list(answers.ask(source, key, asked))
     detector = _detector(model, graphs.outlined(source, key))
@@ -113,6 +118,8 @@ def _detector(model: Model, graph: Graph) -> Prepared | None:
     try:
         ready = prepared.prepared(task, graphs.plain(closed.signature), known={})
     except SuiteError:
+        return None
+    if not isinstance(ready.encoder, Encoder):
         return None
     return ready if ready.encoder.dtype == _AS_IT_IS or Way.of(model).encode else None
 

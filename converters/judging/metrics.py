@@ -12,10 +12,13 @@ import numpy as np
 
 from converters.judging.answers import Arrays
 from converters.judging.held_out import Labelled
-from evaluation import accuracy, pictures
+from evaluation import pictures
+from evaluation.metrics import agreement
+from evaluation.metrics.average_precision import average_precision as precision
 from evaluation.tasks import detection
 from evaluation.tasks.detection import Detection
 from evaluation.tasks.encoding import Encoder
+from evaluation.tasks.feeding import Feed
 from evaluation.tasks.placing import Placement, placed
 from evaluation.tasks.prepared import Prepared
 from model_config.tasks import Decode
@@ -44,19 +47,20 @@ class Metric:
 
 def average_precision(name: str, labelled: Labelled, wanted: Answers, detector: Prepared) -> Metric:
     """COCO's mAP or mAP@0.5, on labelled pictures."""
-    files = labelled.dataset.pictures
-    places = [_placed(each.path, detector.encoder) for each in files]
+    questions = labelled.dataset.questions
+    places = [_placed(path, detector.encoder) for path in labelled.files]
 
     def value(answers: Answers) -> float:
         found = (detection.decode_placed(each, [place], {}, detector.how)[0] for each, place in zip(answers, places))
-        boxes = {file.id: list(each.detections) for file, each in zip(files, found)}
-        return accuracy.average_precision(labelled.dataset, boxes, name)
+        boxes = {question.id: list(each.detections) for question, each in zip(questions, found)}
+        return precision(labelled.dataset, boxes, name)
 
     return Metric(name, value, value(wanted), allowed=0.005)
 
 
-def _placed(path: Path, encoder: Encoder) -> Placement:
+def _placed(path: Path, encoder: Encoder | Feed) -> Placement:
     """Where a picture lies in the input."""
+    assert isinstance(encoder, Encoder)  # as detectors are asked about pictures
     height, width = pictures.read(path).shape[:2]
     return placed((height, width), encoder.frame, encoder.how.fit)
 
@@ -65,7 +69,7 @@ def detection_agreement(wanted: Answers, how: Decode) -> Metric:
     """The share of detections that both show."""
     reference = _detections(wanted, how)
     return _agreement(
-        "agreement", lambda answers: accuracy.agreement(reference, _detections(answers, how)), wanted, 0.05
+        "agreement", lambda answers: agreement.agreement(reference, _detections(answers, how)), wanted, 0.05
     )
 
 
@@ -100,13 +104,17 @@ def numeric(answer: Arrays) -> list[str]:
 
 
 def _agreement(name: str, value: Callable[[Answers], float], wanted: Answers, allowed: float) -> Metric:
-    # one example may differ in any case, as so few could not tell less
-    return Metric(name, value, reference=1.0, allowed=max(allowed, math.ceil(1e4 / len(wanted)) / 1e4))
+    return Metric(name, value, reference=1.0, allowed=fewest_tell(allowed, len(wanted)))
+
+
+def fewest_tell(allowed: float, examples: int) -> float:
+    """What is allowed where there are few examples: one may differ in any case, as so few could not tell less."""
+    return max(allowed, math.ceil(1e4 / examples) / 1e4)
 
 
 def _detections(answers: Answers, how: Decode) -> list[list[Detection]]:
     """In boxes of a picture of size 1, which overlap as those in pixels do."""
-    return [detection.decode(answer, [(1, 1)], {}, accuracy.AGREE_SCORE, how)[0] for answer in answers]
+    return [detection.decode(answer, [(1, 1)], {}, agreement.AGREE_SCORE, how)[0] for answer in answers]
 
 
 def _classes(answers: Answers) -> Any:
