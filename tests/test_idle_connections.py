@@ -19,9 +19,9 @@ LONGER_S = 2 * proxies.Forgetting.IDLE_S
 
 @pytest.fixture
 def server():
-    with speaking.server(lambda *_: speaking.prediction()) as server:
-        with proxies.opened(proxies.Forgetting, server) as proxy:
-            yield proxy.address
+    answer = speaking.prediction()
+    with speaking.server(lambda *_: answer) as server, proxies.opened(proxies.Forgetting, server) as proxy:
+        yield proxy.address
 
 
 def test_the_next_question_is_answered_over_a_new_one(server):
