@@ -79,6 +79,14 @@ def test_a_damaged_version_is_refused_with_a_code_and_a_sentence(folder, damage)
     assert "\n" not in caught.value.sentence
 
 
+def test_an_operation_that_is_lacking_is_not_to_be_built_again(folder):
+    with_unknown_op(folder)
+    with pytest.raises(Refusal) as caught:
+        Loading(Metrics()).load("dense", folder)
+
+    assert "where its custom operations are registered" in caught.value.sentence
+
+
 def test_another_tag_is_refused(folder):
     with pytest.raises(Refusal, match=r"supplied tags: \{ gpu \}"):
         Loading(Metrics(), tags=("gpu",)).load("dense", folder)

@@ -113,7 +113,7 @@ def _metrics_path(flags: Flags) -> str | None:
 def _grpc_ports(flags: Flags) -> grpc_server.Ports:
     addresses = [f"{flags.host}:{flags.port}"] if flags.port else []
     if flags.grpc_socket_path is not None:
-        addresses.append(f"unix:{flags.grpc_socket_path.absolute()}")
+        addresses.append(grpc_server.socket_address(flags.grpc_socket_path))
     if not addresses:
         raise refusals.invalid("--port is 0 and there is no --grpc_socket_path", "give one of them")
     return grpc_server.Ports(
