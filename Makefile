@@ -50,7 +50,8 @@ wire: $(DONE)  ## compile the protobuf messages
 	$(PY) -m grpc_tools.protoc -I clients/wire --python_out clients/wire --pyi_out clients/wire serving.proto
 	$(PY) -m grpc_tools.protoc -I evaluation --python_out evaluation --pyi_out evaluation label_map.proto
 	$(PY) -m grpc_tools.protoc -I model_config --python_out model_config --pyi_out model_config server_messages.proto
-	$(PY) -m grpc_tools.protoc -I serving/embedded --python_out serving/embedded --pyi_out serving/embedded flag_files.proto
+	$(PY) -m grpc_tools.protoc -I serving/embedded -I $$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tensorflow/include \
+	  --python_out serving/embedded --pyi_out serving/embedded flag_files.proto
 
 demo: $(DONE)  ## the main job on a model trained here: build, serve, ask, compare
 	@$(PY) -m demo

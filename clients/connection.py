@@ -115,12 +115,15 @@ class Connection:
         server: ``HOST:PORT``, several with commas between (asked in turn), or any other target gRPC knows.
         tls: plain when None.
         compression: of requests: ``none``, ``deflate`` or ``gzip``.
+        idle_s: after so long without a question the connection is closed, and the next question makes a new one:
+            what lies between often forgets one that is idle, from four minutes on, and tells neither side.
     """
 
     server: str
     tls: Tls | None = None
     compression: str = "none"
     retry: Retry = Retry()
+    idle_s: float = 200.0
 
     def __post_init__(self) -> None:
         if self.compression not in COMPRESSIONS:
@@ -150,6 +153,7 @@ class Connection:
             ("grpc.max_send_message_length", -1),
             ("grpc.keepalive_time_ms", _KEEP_ALIVE_MS),
             ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+            ("grpc.client_idle_timeout_ms", round(self.idle_s * 1e3)),
             # a server that restarts is back soon; gRPC would look again after a second
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.per_rpc_retry_buffer_size", _RETRY_BUFFER_BYTES),

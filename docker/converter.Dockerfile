@@ -14,7 +14,8 @@ COPY --from=python /usr/local/lib /usr/local/lib
 
 # what TensorFlow's wheel looks for is the base's; no NVIDIA package is installed beside it
 ENV LD_LIBRARY_PATH=/usr/local/lib:/usr/local/cuda/lib64:/usr/local/cuda/extras/CUPTI/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    TF_SERVING_SUITE_CONVERTER=1
 
 WORKDIR /suite
 COPY requirements.lock ./

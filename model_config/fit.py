@@ -24,6 +24,7 @@ class Facts:
 
     Attributes:
         server: what it is, for people: an image, a program.
+        tensorrt: its version; empty where there is none.
         gpu: the model's name as nvidia-smi gives it; empty where there is none.
         onednn: whether TensorFlow computes with it.
     """
@@ -40,7 +41,9 @@ class Facts:
 def of_image(image: str) -> Facts:
     """What the name of a stock image tells: ``tensorflow/serving:2.17.1-gpu``."""
     tag = re.search(r":(\d+\.\d+(?:\.\d+)?)", image)
-    return Facts(image, tensorflow=tag[1] if tag else None)
+    # without -gpu it is the same server, made without CUDA and TensorRT
+    plain = re.fullmatch(r"(docker\.io/)?tensorflow/serving:[\d.]+", image)
+    return Facts(image, tensorflow=tag[1] if tag else None, tensorrt="" if plain else None)
 
 
 def require(versions: Iterable[Version], facts: Facts) -> None:
@@ -74,6 +77,12 @@ def _with_tf_trt(made: Manifest, facts: Facts) -> str:
         f"it holds TensorRT engines, and TensorFlow {facts.tensorflow} of {facts.server} cannot run them: "
         f"2.17 was the last that can; serve it with {STOCK_GPU_IMAGE}"
     )
+
+
+def _tensorrt_there(made: Manifest, facts: Facts) -> str:
+    if made.tensorrt is None or facts.tensorrt != "":
+        return ""
+    return f"it holds TensorRT engines, and {facts.server} has no TensorRT; serve it with {STOCK_GPU_IMAGE}"
 
 
 def _gpu_there(made: Manifest, facts: Facts) -> str:
@@ -124,6 +133,7 @@ def _numbers(text: str | None) -> tuple[int, ...]:
 CHECKS: Sequence[Callable[[Manifest, Facts], str]] = (
     _onednn,
     _with_tf_trt,
+    _tensorrt_there,
     _gpu_there,
     _same("tensorrt", "TensorRT", 3),
     _same("cuda", "CUDA", 1),

@@ -88,9 +88,9 @@ def make(order: Order) -> Plan:
     Raises:
         ServeError: the backend cannot run here, or a version does not fit it.
     """
-    choice = backends.choose(order.backend)
     versions = bundle.versions_of(order.models, order.repository)
     launch = _launch(order, versions)
+    choice = backends.choose(order.backend, launch)
     fit.require(versions, choice.backend.facts(launch.image))
     seen = choice.backend.seen(launch)
     made = bundle.make([each.below(seen.repository) for each in order.models], versions, order.choices)

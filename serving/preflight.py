@@ -43,4 +43,5 @@ def in_words(found: fit.Facts) -> str:
     known = [f"{word} {getattr(found, name)}" for name, word in _FACTS.items() if getattr(found, name)]
     missing = [word for name, word in _FACTS.items() if getattr(found, name) is None]
     told = f"{found.server}: {', '.join(known) or 'nothing is known of it'}{', no GPU' if found.gpu == '' else ''}"
+    told += ", no TensorRT" if found.tensorrt == "" else ""
     return f"{told} (not known, so not compared: {', '.join(missing)})" if missing and known else told

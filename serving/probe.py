@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from clients import recorded
 from clients.client import Client, predict_request
 from clients.errors import BadRequest
-from clients.wire import serving_pb2 as wire
 from model_config import base_path
-from model_config.server_messages_pb2 import PredictionLog
 from model_config.signatures import Tensor
 
 # what a size that may be anything becomes: one example, pictures large enough to be resized and pooled
 _BATCH, _SIZE = 1, 64
 _DEFAULT = "serving_default"
-_LENGTH = struct.Struct("<Q")
-_CHECKSUM_BYTES = 4
 
 
 def ask(client: Client, model: str, number: int, folder: Path | None) -> None:
@@ -30,34 +25,18 @@ def ask(client: Client, model: str, number: int, folder: Path | None) -> None:
     Args:
         folder: the version's own, with its warm-up records; None where it is not on this machine.
     """
-    recorded = next(_recorded(folder), None) if folder else None
-    if recorded is not None:
-        recorded.model_spec.name = model
-        recorded.model_spec.version.value = number
-        client.ask(recorded)
+    path = folder / base_path.WARM_UP if folder else None
+    first = next(recorded.requests(path), None) if path and path.is_file() else None
+    if first is not None:
+        first.model_spec.name = model
+        first.model_spec.version.value = number
+        client.ask(first)
         return
     signatures = client.metadata(model, number).signatures
     name = _DEFAULT if _DEFAULT in signatures else min(signatures)
     inputs = {alias: _zeros(tensor) for alias, tensor in signatures[name].inputs.items()}
     with suppress(BadRequest):  # the version itself refuses what we made up, so it is there and answers
         client.ask(predict_request(model, inputs, version=number, signature=name))
-
-
-def _recorded(folder: Path) -> Iterator[wire.PredictRequest]:
-    path = folder / base_path.WARM_UP
-    for record in _records(path) if path.is_file() else ():
-        request = PredictionLog.FromString(record).predict_log.request
-        if request:
-            yield wire.PredictRequest.FromString(request)
-
-
-def _records(path: Path) -> Iterator[bytes]:
-    """The records of a TFRecord file: length, checksum of the length, record, checksum of the record."""
-    with path.open("rb") as file:
-        while head := file.read(_LENGTH.size + _CHECKSUM_BYTES):
-            (length,) = _LENGTH.unpack(head[: _LENGTH.size])
-            yield file.read(length)
-            file.read(_CHECKSUM_BYTES)
 
 
 def _zeros(tensor: Tensor) -> np.ndarray[Any, Any]:

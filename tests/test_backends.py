@@ -161,11 +161,15 @@ def test_auto_takes_the_first_that_can_run_and_says_why(repository, tmp_path, st
     up = ("serving", "up", "--model", "tiny", "--version", 2, "--repository", repository, "--dry-run")
     nowhere = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nothing.sock"}
     bare = run(*up, cwd=tmp_path, env={**nowhere, "PATH": "/usr/bin:/bin"})
-    with_program = run(*up, cwd=tmp_path, env={**nowhere, "PATH": stock_program})
+    with_program = {**nowhere, "PATH": stock_program}
+    local, wide = (run(*up, *more, cwd=tmp_path, env=with_program) for more in ((), ("--host", "0.0.0.0")))
 
     assert "backend embedded: not docker: " in bare.stderr
     assert "not binary: there is no tensorflow_model_server on the PATH" in bare.stderr
-    assert "backend binary: not docker: " in with_program.stderr
+    # the stock server can only listen everywhere, which has to be asked for
+    assert "not binary: it can only listen on 0.0.0.0, which --backend binary or --host" in local.stderr
+    assert "backend binary: not docker: " in wide.stderr
+    assert "it listens on 0.0.0.0: whoever reaches this machine can ask every model" in wide.stderr
 
 
 @pytest.mark.docker

@@ -15,7 +15,19 @@ import pytest
 from command_line import assert_one_sentence, run
 
 SIZE = ("--size", "48x64")
-POINT = {"version", "batch", "concurrency", "rate", "requests", "verdict", "doubts", "errors", "client", "warm_up"}
+POINT = {
+    "version",
+    "batch",
+    "concurrency",
+    "rate",
+    "scenario",
+    "requests",
+    "verdict",
+    "doubts",
+    "errors",
+    "client",
+    "warm_up",
+}
 
 
 def bench(server, *arguments, **kwargs):
@@ -75,6 +87,13 @@ def test_recorded_inputs_are_asked(server, tmp_path):
     assert row["errors"] == {}
 
 
+def test_the_requests_that_a_version_is_warmed_up_with_are_asked(server, repository):
+    (records,) = (repository / "tiny" / "1").glob("assets.extra/*requests")
+    (row,) = rows(bench(server, "--version", 1, "--data", records, "--batch", 2, "--requests", 10, "--json"))
+
+    assert (row["batch"], row["requests"], row["errors"]) == (2, 10, {})
+
+
 def test_recorded_inputs_that_do_not_fit_are_refused_before_any_load(server, tmp_path):
     np.savez(tmp_path / "data.npz", other=np.zeros((3, 48, 64, 3), np.uint8))
 
@@ -84,7 +103,7 @@ def test_recorded_inputs_that_do_not_fit_are_refused_before_any_load(server, tmp
 def test_a_scenario_is_a_load_of_its_own(server):
     (row,) = rows(bench(server, "--version", 1, *SIZE, "--scenario", "multistream", "--requests", 10, "--json"))
 
-    assert (row["batch"], row["concurrency"]) == (8, 1)
+    assert (row["scenario"], row["batch"], row["concurrency"]) == ("MultiStream", 8, 1)
 
 
 @pytest.mark.slow

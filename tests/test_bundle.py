@@ -32,12 +32,12 @@ THEIRS = {
     "ReloadStatus": type(model_management_pb2.ReloadConfigResponse().status),
     "PredictLog": prediction_log_pb2.PredictLog,
     "PredictionLog": prediction_log_pb2.PredictionLog,
-    "SSLConfig": flag_files_pb2.SSLConfig,
 }
 
 
 def test_every_message_is_compared():
-    assert set(ours.DESCRIPTOR.message_types_by_name) == set(THEIRS)
+    # tensorflow-serving-api does not bring the last, which is written as text: the TLS tests read it back
+    assert set(ours.DESCRIPTOR.message_types_by_name) == {*THEIRS, "SSLConfig"}
 
 
 @pytest.mark.parametrize("name", THEIRS)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-import socketserver
 import subprocess
 import threading
 from concurrent.futures import CancelledError
@@ -13,6 +11,7 @@ from itertools import count
 
 import grpc
 import numpy as np
+import proxies
 import pytest
 import speaking
 
@@ -122,31 +121,12 @@ def test_an_address_that_is_none_is_refused(server):
         Client(server)
 
 
-class Counting(socketserver.BaseRequestHandler):
-    """Passes a connection on and counts what the client sends."""
-
-    def handle(self):
-        with socket.create_connection(self.server.target) as onward:
-            threading.Thread(target=self.pass_on, args=(onward, self.request, []), daemon=True).start()
-            self.pass_on(self.request, onward, self.server.sent)
-
-    def pass_on(self, source, target, sizes):
-        with contextlib.suppress(OSError):
-            while data := source.recv(2**16):
-                sizes.append(len(data))
-                target.sendall(data)
-
-
 @pytest.mark.parametrize(("compression", "least", "most"), [("none", 4e6, 5e6), ("deflate", 1, 4e5), ("gzip", 1, 4e5)])
 def test_requests_may_be_compressed(compression, least, most):
     request = predict_request("m", {"x": np.zeros((1, 1_000_000), np.float32)})
-    with speaking.server(Refusing(0)) as server, socketserver.ThreadingTCPServer(("localhost", 0), Counting) as proxy:
-        proxy.daemon_threads, proxy.sent = True, []
-        proxy.target = ("localhost", int(server.rpartition(":")[2]))
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        with Client(Connection(f"localhost:{proxy.server_address[1]}", compression=compression)) as client:
+    with speaking.server(Refusing(0)) as server, proxies.opened(proxies.Counting, server) as proxy:
+        with Client(Connection(proxy.address, compression=compression)) as client:
             client.ask(request)
-        proxy.shutdown()
 
         assert least <= sum(proxy.sent) <= most
 

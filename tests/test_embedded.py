@@ -26,7 +26,9 @@ from clients.errors import ClientError
 from clients.wire import serving_pb2 as wire
 from clients.wire import tensors
 from model_config import server_config
+from model_config.errors import ServeError
 from serving import address
+from serving.embedded import grpc_server
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -158,13 +160,32 @@ def test_a_missing_config_ends_the_start(tmp_path):
     assert_one_sentence(run("serving.embedded"), "are empty")
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--rest_api_port={port}",), ("are both {port}", "different numbers")),
+        (("--host=192.0.2.1",), ("192.0.2.1 is no address of this machine", "--host")),
+    ],
+)
+def test_where_nobody_can_listen_is_told_before_anything_is_loaded(tmp_path, flags, words):
+    port = address.free_port()
+    given = (f"--port={port}", f"--model_base_path={tmp_path}", *(each.format(port=port) for each in flags))
+
+    assert_one_sentence(run("serving.embedded", *given), *(each.format(port=port) for each in words))
+
+
+def test_a_socket_in_no_folder_is_told_with_its_flag(tmp_path):
+    with pytest.raises(ServeError, match=r"its folder must exist.*--grpc_socket_path"):
+        grpc_server.socket_address(tmp_path / "none" / "socket")
+
+
 def test_a_model_without_one_version_that_loads_ends_the_start(tmp_path):
     tiny.save_dense(tmp_path / "dense" / "1")
     (tmp_path / "dense" / "1" / "saved_model.pb").write_bytes(b"\xff garbage")
     flags = ("--model_name=dense", f"--model_base_path={tmp_path / 'dense'}", "--max_num_load_retries=0")
     done = run("serving.embedded", *flags)
 
-    assert_one_sentence(done, "1 servable(s) did not become available", "{name: dense version: 1}")
+    assert_one_sentence(done, "1 servable(s) did not become available", "{name: dense version: 1}", "build it again")
 
 
 def test_a_port_in_use_is_one_sentence_and_the_first_server_goes_on(dense_server, tmp_path):

@@ -42,7 +42,7 @@ def batcher():
 def test_joined_and_taken_apart_everybody_has_their_own_rows(sizes):
     tasks = [batch.task(feed(rows, start=100 * place), ALLOWED, 0.0) for place, rows in enumerate(sizes)]
     rows = ALLOWED.padded(sum(sizes))
-    (whole,) = batch.joined(tasks, rows, pad_inputs=False)
+    (whole,) = batch.joined(tasks, rows)
     answers = batch.taken_apart([whole * 2], tasks, rows)
 
     assert len(whole) == rows
@@ -54,16 +54,16 @@ def test_joined_and_taken_apart_everybody_has_their_own_rows(sizes):
 def test_one_request_that_fills_its_batch_is_not_copied():
     task = batch.task(feed(4), ALLOWED, 0.0)
 
-    assert batch.joined([task], 4, pad_inputs=False) is task.feeds
+    assert batch.joined([task], 4) is task.feeds
 
 
-def test_inputs_of_different_sizes_are_filled_up_with_zeros_where_that_is_wanted():
+def test_inputs_of_different_sizes_are_filled_up_with_their_own_first_value_where_that_is_wanted():
     parameters = Batching(pad_inputs=True)
-    tasks = [batch.task(feed(1, width), parameters, 0.0) for width in (1, 3)]
-    (whole,) = batch.joined(tasks, 2, pad_inputs=True)
+    tasks = [batch.task(feed(1, width, start=7), parameters, 0.0) for width in (1, 3)]
+    (whole,) = batch.joined(tasks, 2)
 
     assert tasks[0].shape == tasks[1].shape
-    assert whole.tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert whole.tolist() == [[7, 7, 7], [7, 8, 9]]
 
 
 @pytest.mark.parametrize(

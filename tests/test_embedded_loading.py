@@ -10,10 +10,11 @@ import tiny
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
+from model_config.server_messages_pb2 import SSLConfig
 from serving.conformance import certificates
-from serving.embedded import batching_parameters, files, ssl_files
+from serving.embedded import batching_parameters, files, load_settings, ssl_files
 from serving.embedded.batching_parameters import Batching
-from serving.embedded.flag_files_pb2 import SSLConfig
+from serving.embedded.flags import Flags
 from serving.embedded.loading import Loading
 from serving.embedded.metrics import Metrics
 from serving.embedded.refusals import Refusal
@@ -78,6 +79,14 @@ def test_a_damaged_version_is_refused_with_a_code_and_a_sentence(folder, damage)
     assert "\n" not in caught.value.sentence
 
 
+def test_an_operation_that_is_lacking_is_not_to_be_built_again(folder):
+    with_unknown_op(folder)
+    with pytest.raises(Refusal) as caught:
+        Loading(Metrics()).load("dense", folder)
+
+    assert "where its custom operations are registered" in caught.value.sentence
+
+
 def test_another_tag_is_refused(folder):
     with pytest.raises(Refusal, match=r"supplied tags: \{ gpu \}"):
         Loading(Metrics(), tags=("gpu",)).load("dense", folder)
@@ -105,6 +114,34 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
     with pytest.raises(Refusal, match="Invalid protobuf file"):
         files.read(tmp_path / "bytes", config_pb2.ConfigProto())
+
+
+ADAPTER = "type.googleapis.com/tensorflow.serving.SavedModelBundleSourceAdapterConfig"
+
+
+def platform_config(path: Path, platform: str, settings: str) -> Flags:
+    adapter = f"source_adapter_config {{ [{ADAPTER}] {{ legacy_config {{ {settings} }} }} }}"
+    path.write_text(f'platform_configs {{ key: "{platform}" value {{ {adapter} }} }}')
+    return Flags(platform_config_file=path, enable_batching=True, max_num_load_retries=1)
+
+
+def test_a_platform_config_takes_the_place_of_the_flags_for_loading(tmp_path):
+    settings = "session_config { intra_op_parallelism_threads: 1 } enable_model_warmup: true"
+    plain = load_settings.loading(platform_config(tmp_path / "plain", "tensorflow", settings), Metrics())
+    size = "batching_parameters { max_batch_size { value: 4 } } saved_model_tags: 'gpu'"
+    batched = load_settings.loading(platform_config(tmp_path / "batched", "tensorflow", size), Metrics())
+
+    assert (plain.session_config.intra_op_parallelism_threads, plain.warm_up, plain.retries) == (1, True, 1)
+    assert (plain.batching, plain.tags) == (None, ("serve",))
+    assert batched.batching is not None
+    assert (batched.batching.max_size, batched.tags, batched.warm_up) == (4, ("gpu",), False)
+
+
+def test_a_platform_config_for_another_platform_is_refused(tmp_path):
+    with pytest.raises(Refusal, match="for the platform tensorflow") as caught:
+        load_settings.loading(platform_config(tmp_path / "config", "other", ""), Metrics())
+
+    assert "platform_configs" in caught.value.remedy
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,7 @@ def test_engines_fit_the_stack_and_the_gpu_they_were_built_with(engines):
     [
         ({"tensorflow": "2.18.0"}, "TensorFlow 2.18.0 of the server cannot run them"),
         ({"tensorrt": "8.4.3"}, "TensorRT 8.6.1, and the server has 8.4.3"),
+        ({"tensorrt": ""}, "the server has no TensorRT; serve it with tensorflow/serving:2.17.1-gpu"),
         ({"cuda": "11.8"}, "CUDA 12.2, and the server has 11.8"),
         ({"gpu": "Tesla V100-SXM2-16GB"}, "GPU NVIDIA H200, and the server has Tesla V100"),
         ({"gpu": ""}, "the server has no GPU"),
@@ -82,16 +83,17 @@ def test_8_bit_arithmetic_needs_onednn(made):
 
 
 @pytest.mark.parametrize(
-    ("image", "tensorflow"),
+    ("image", "tensorflow", "tensorrt"),
     [
-        ("tensorflow/serving:2.17.1-gpu", "2.17.1"),
-        ("registry:5000/serving:2.19.0", "2.19.0"),
-        ("tensorflow/serving@sha256:0123", None),
-        ("tensorflow/serving:latest-gpu", None),
+        ("tensorflow/serving:2.17.1-gpu", "2.17.1", None),
+        ("tensorflow/serving:2.17.1", "2.17.1", ""),
+        ("registry:5000/serving:2.19.0", "2.19.0", None),
+        ("tensorflow/serving@sha256:0123", None, None),
+        ("tensorflow/serving:latest-gpu", None, None),
     ],
 )
-def test_the_tag_of_an_image_tells_its_tensorflow(image, tensorflow):
-    assert fit.of_image(image).tensorflow == tensorflow
+def test_the_name_of_an_image_tells_its_tensorflow_and_whether_it_has_tensorrt(image, tensorflow, tensorrt):
+    assert (fit.of_image(image).tensorflow, fit.of_image(image).tensorrt) == (tensorflow, tensorrt)
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,7 +15,7 @@ from command_line import assert_one_sentence, run
 from small_graphs import graph_of
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from converters import graphs, progress, recipes
+from converters import container, graphs, progress, recipes
 from converters.picture_inputs import Way
 from converters.tensorrt import calibrating, machine, naming, plan, process, proof, segments
 from converters.tensorrt.plan import Calibration, Wishes, decide
@@ -213,20 +215,36 @@ def test_engines_of_two_versions_never_share_a_name():
     assert graph.library.function[-1].node_def[0].attr["resource_name"].s.decode() == named
 
 
-@pytest.mark.parametrize("name", ["trt_fp16", "trt_int8", "trt_fp32"])
-def test_without_tensorrt_one_sentence_says_what_is_missing_and_where_it_works(name, saved_model, tmp_path):
+@pytest.fixture
+def without_tensorrt():
+    """Only where there is none, or no GPU."""
     try:
         machine.here()
     except BuildError:
-        pass
-    else:
-        pytest.skip("TensorRT and a GPU are here")
+        return
+    pytest.skip("TensorRT and a GPU are here")
+
+
+@pytest.mark.usefixtures("without_tensorrt")
+@pytest.mark.parametrize("name", ["trt_fp16", "trt_int8", "trt_fp32"])
+def test_without_tensorrt_one_sentence_says_what_is_missing_and_where_it_works(name, saved_model, tmp_path):
     number = {recipe: number for number, recipe in models.DEFAULT_VERSIONS.items()}[name]
 
     done = run("converters", "build", "t", "--source", saved_model, "--version", number, "--repository", tmp_path)
 
     assert_one_sentence(done, "TensorRT", "not here", "converter image", "BACKEND=docker")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("without_tensorrt")
+def test_in_the_converter_image_nobody_is_sent_to_the_converter_image(monkeypatch):
+    dockerfile = Path(__file__).parents[1] / container.DOCKERFILE
+    (variable,) = re.findall(r"(TF_\w+)=1$", dockerfile.read_text(), re.MULTILINE)
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(BuildError, match="docker run --gpus all") as caught:
+        machine.here()
+
+    assert "BACKEND" not in str(caught.value)
 
 
 def test_a_conversion_that_dies_is_one_sentence(tmp_path):

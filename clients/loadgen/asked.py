@@ -30,7 +30,7 @@ class Asked:
 
     Attributes:
         images: picture files, encoded as the task says.
-        data: an .npz of arrays by input name.
+        data: an .npz of arrays by input name, or recorded requests.
         sizes: for random numbers, what the signature leaves open.
         signature: the default one when empty.
     """
@@ -50,7 +50,7 @@ class Asked:
     def arrays(self, signature: Signature, batch: int) -> list[payload.Arrays]:
         """Inputs by name, from the recording or made up."""
         if self.data:
-            return payload.recorded_inputs(self.data, batch)
+            return payload.recorded_inputs(self.data, batch, self.signature)
         return payload.enough(payload.random_inputs(signature, batch, self.sizes, self.seed))
 
     def requests(self, client: Client, model: str, version: int | None, batch: int) -> list[wire.PredictRequest]:

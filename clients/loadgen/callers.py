@@ -23,13 +23,12 @@ class Callers(Protocol):
 
     Attributes:
         next_due: when there is something to do that no answer brings about, in ns.
-        lead_ns: how long before that not to sleep any more, as no sleep ends on time.
-        awake_until: not to sleep before, as a quick answer would be seen late.
+        lead_ns: how long before that not to sleep any more, as no sleep ends on time. Behind it there is sleep
+            again: on a processor that the server shares, it would have to wait for us to answer.
     """
 
     next_due: int
     lead_ns: int
-    awake_until: int
 
     @property
     def finished(self) -> bool:
@@ -61,7 +60,7 @@ class Closed:
 
     def __init__(self, run: Run, slots: Sequence[Slot], samples: array[int]) -> None:
         """Callers are spread evenly over the connections."""
-        self.next_due, self.lead_ns, self.awake_until = run.at_ns, 0, 0
+        self.next_due, self.lead_ns = run.at_ns, 0
         self._quota = Quota(run.requests)
         self._samples = samples
         shares = (run.in_flight // len(slots) + (place < run.in_flight % len(slots)) for place in range(len(slots)))
@@ -99,7 +98,6 @@ class Open:
         """The whole schedule follows from the run."""
         self._start = run.at_ns
         self.lead_ns = min(_LEAD_NS, round(_LEAD_SHARE * 1e9 * run.workers / run.rate))
-        self.awake_until = 0
         self._arrivals = schedule.arrivals(run.rate, run.arrival, run.seed, run.worker, run.workers)
         self._quota = Quota(run.requests)
         self._slots, self._samples = slots, samples
@@ -119,7 +117,6 @@ class Open:
 
     def tick(self, now: int) -> None:
         """Ask whatever is due; where nobody is there it has failed at once."""
-        self.awake_until = now + self.lead_ns
         while self.next_due <= now:
             slot = self._next_slot()
             if slot:

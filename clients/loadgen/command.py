@@ -27,7 +27,7 @@ _integers = partial(click.option, type=words.integers, metavar="N,N,…")
 @click.option("--model", help="The model's name on the server.")
 @_integers("--version", "versions", multiple=True, help="1,2,4; the latest when left out.")
 @click.option("--image", "images", type=_path, multiple=True, help="A picture to ask about; repeatable.")
-@click.option("--data", type=_path, help="Recorded inputs: an .npz of arrays by input name, a row an example.")
+@click.option("--data", type=_path, help="Recorded inputs: an .npz of arrays by input name, or warm-up records.")
 @click.option(
     "--size", "sizes", type=words.sizes, metavar="NxN", help="For random inputs: the sizes that are open, 300x300."
 )

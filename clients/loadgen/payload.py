@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from clients import recorded
 from clients.client import predict_request
 from clients.spec import DEFAULT_SIGNATURE
 from clients.wire import serving_pb2 as wire
@@ -59,13 +60,15 @@ def _tails(spec: wire.ModelSpec) -> list[bytes]:
     return tails
 
 
-def recorded_inputs(file: Path, batch: int) -> list[Arrays]:
-    """Batches of what an .npz file holds: arrays by input name, one row an example; rows repeat to fill the last."""
-    try:
-        with np.load(file, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-    except (OSError, ValueError, BadZipFile) as error:
-        raise SuiteError(f"cannot read {file} as an .npz of arrays by input name: {error}") from error
+def recorded_inputs(file: Path, batch: int, signature: str = "") -> list[Arrays]:
+    """Batches of what a file holds, one row an example; rows repeat to fill the last.
+
+    Args:
+        file: an .npz of arrays by input name, or requests as ``recorded`` reads them.
+        batch: rows of each.
+        signature: of the requests; the default one when empty.
+    """
+    arrays = _saved(file) if file.suffix == ".npz" else recorded.rows(file, signature)
     rows = {len(array) if array.ndim else 0 for array in arrays.values()}
     if len(rows) != 1 or 0 in rows:
         raise SuiteError(f"the arrays in {file} must have one number of rows above 0, not {sorted(rows)}")
@@ -73,6 +76,14 @@ def recorded_inputs(file: Path, batch: int) -> list[Arrays]:
     starts = range(0, number, batch)
     places = [np.arange(start, start + batch) % number for start in starts]
     return [{name: array[place] for name, array in arrays.items()} for place in places]
+
+
+def _saved(file: Path) -> Arrays:
+    try:
+        with np.load(file, allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise SuiteError(f"cannot read {file} as an .npz of arrays by input name: {error}") from error
 
 
 def random_inputs(signature: Signature, batch: int, sizes: Sequence[int], seed: int) -> Iterator[Arrays]:

@@ -20,6 +20,7 @@ class Point:
         version: the latest when None.
         in_flight: of a closed loop; 0 for an open one.
         rate: requests a second of an open loop; 0 for a closed one.
+        scenario: MLPerf's name for it, where the user gave one.
     """
 
     version: int | None
@@ -28,6 +29,7 @@ class Point:
     rate: float = 0.0
     arrival: str = "poisson"
     seed: int = 0
+    scenario: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what no load is."""
@@ -93,9 +95,11 @@ class Scenario:
     """One of MLPerf's, as far as it makes sense over a wire.
 
     Attributes:
+        name: as MLPerf spells it.
         percent: the percentile its result is about; the median where that is throughput.
     """
 
+    name: str
     batch: int
     in_flight: int
     arrival: str
@@ -103,14 +107,13 @@ class Scenario:
     meaning: str
 
 
-SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
-    {
-        "SingleStream": Scenario(1, 1, "", 90.0, "one caller, one picture: its 90th percentile"),
-        "MultiStream": Scenario(8, 1, "", 99.0, "one caller, eight pictures: its 99th percentile"),
-        "Server": Scenario(1, 0, "poisson", 99.0, "Poisson arrivals: the highest rate under --slo-p99, or at --rate"),
-        "Offline": Scenario(32, 8, "", 50.0, "as much at a time as the server takes: pictures a second"),
-    }
+_ALL: Final = (
+    Scenario("SingleStream", 1, 1, "", 90.0, "one caller, one picture: its 90th percentile"),
+    Scenario("MultiStream", 8, 1, "", 99.0, "one caller, eight pictures: its 99th percentile"),
+    Scenario("Server", 1, 0, "poisson", 99.0, "Poisson arrivals: the highest rate under --slo-p99, or at --rate"),
+    Scenario("Offline", 32, 8, "", 50.0, "as much at a time as the server takes: pictures a second"),
 )
+SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({each.name: each for each in _ALL})
 
 
 def sweep(
@@ -120,8 +123,9 @@ def sweep(
     rates: Sequence[float],
     arrival: str,
     seed: int,
+    scenario: str = "",
 ) -> Iterator[Point]:
     """All combinations; versions change fastest, so that they are measured close together."""
     for batch, load in itertools.product(batches, [*((n, 0.0) for n in in_flight), *((0, r) for r in rates)]):
         for version in versions:
-            yield Point(version, batch, load[0], load[1], arrival, seed)
+            yield Point(version, batch, load[0], load[1], arrival, seed, scenario)

@@ -34,6 +34,7 @@ def row(point: Point, measured: Measured, rules: Rules) -> Row:
         "concurrency": point.in_flight or None,
         "rate": point.rate or None,
         "arrival": point.arrival if point.rate else None,
+        "scenario": point.scenario or None,
         "requests": len(measured.samples),
         "seconds": round(measured.seconds, 3),
         **_throughput(point, measured),

@@ -41,7 +41,8 @@ def plan(given: Given) -> Plan:
     elif not in_flight and not rates:
         in_flight = (scenario.in_flight if scenario else 1,)
     versions: Sequence[int | None] = tuple(dict.fromkeys(n for each in given["versions"] for n in each)) or (None,)
-    points = sweep(versions, batches, in_flight, rates, given["arrival"], given["seed"])
+    name = scenario.name if scenario else ""
+    points = sweep(versions, batches, in_flight, rates, given["arrival"], given["seed"], name)
     return Plan(tuple(points), _rules(given, scenario), slo_ms)
 
 

@@ -54,7 +54,7 @@ class Worker:
         callers = self._callers if not self._stopped else None
         due, now = self._next_tend, time.monotonic_ns()
         if callers:
-            due = min(due, 0 if now < callers.awake_until else callers.next_due - callers.lead_ns)
+            due = min(due, callers.next_due - callers.lead_ns)
         return max(0, due - now)
 
     def _turn(self, wait_ns: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -78,14 +79,22 @@ def _tensor(data: memoryview) -> Array:
     for number, value in _fields(data):
         found.setdefault(number, []).append(value)
     kind = tensors.BY_NUMBER.get(varints.read(found[_DTYPE][-1], 0)[0] if _DTYPE in found else 0)
-    shape = wire.TensorShapeProto()
-    for part in found.get(_SHAPE, ()):
-        shape.MergeFromString(bytes(part))
+    if kind is None:
+        raise ValueError("the message holds a tensor of a type that numpy has not")
+    sizes, count = _shape(b"".join(found.get(_SHAPE, ())))
+    return tensors.filled(_values(kind, found), count).reshape(sizes)
+
+
+@lru_cache(maxsize=4096)
+def _shape(content: bytes) -> tuple[tuple[int, ...], int]:
+    """The sizes in a shape, and how many values they make; answers say the same ones again and again."""
+    shape = wire.TensorShapeProto.FromString(content)
     sizes = tuple(dim.size for dim in shape.dim)
+    count = math.prod(sizes)
     # a message has less than 2 GB, so one that promises more values than that is damaged
-    if kind is None or shape.unknown_rank or any(size < 0 for size in sizes) or math.prod(sizes) > 2**31:
-        raise ValueError(f"the message holds no tensor that numpy could: {kind}, shape {sizes}")
-    return tensors.filled(_values(kind, found), math.prod(sizes)).reshape(sizes)
+    if shape.unknown_rank or min(sizes, default=0) < 0 or count > 2**31:
+        raise ValueError(f"the message holds no tensor that numpy could: shape {sizes}")
+    return sizes, count
 
 
 def _values(kind: tensors.Kind, found: dict[int, list[memoryview]]) -> Array:

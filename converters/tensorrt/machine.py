@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,15 @@ import tensorflow as tf
 from model_config.errors import BuildError
 
 _DRIVER: Final = Path("/proc/driver/nvidia/version")
+# what converter.Dockerfile sets
+_INSIDE: Final = "TF_SERVING_SUITE_CONVERTER"
 _REMEDY: Final = (
     "the same command works in the converter image, which has what the server has: "
     "make convert MODEL=... VERSION=... BACKEND=docker"
+)
+_REMEDY_INSIDE: Final = (
+    "give this container a GPU (docker run --gpus all, which wants NVIDIA's container toolkit), "
+    "in an image that docker/converter.Dockerfile made from a -gpu image of the server"
 )
 
 
@@ -42,7 +49,7 @@ def here() -> Machine:
     version = _tensorrt()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        raise BuildError(f"TensorRT needs an NVIDIA GPU, and TensorFlow sees none here; {_REMEDY}")
+        raise BuildError(f"TensorRT needs an NVIDIA GPU, and TensorFlow sees none here; {_remedy()}")
     details = tf.config.experimental.get_device_details(gpus[0])
     built = tf.sysconfig.get_build_info()
     return Machine(
@@ -56,22 +63,28 @@ def here() -> Machine:
     )
 
 
+def _remedy() -> str:
+    return _REMEDY_INSIDE if os.environ.get(_INSIDE) else _REMEDY
+
+
 def _tensorrt() -> str:
     """The version of TensorRT that TensorFlow has loaded."""
     try:
         from tensorflow.compiler.tf2tensorrt import _pywrap_py_utils as bindings
     except ImportError:
         raise BuildError(
-            f"TensorFlow {tf.__version__} here was built without TensorRT (2.17 is the last with it); {_REMEDY}"
+            f"TensorFlow {tf.__version__} here was built without TensorRT (2.17 is the last with it); {_remedy()}"
         ) from None
     linked = bindings.get_linked_tensorrt_version()
     if not bindings.is_tensorrt_enabled():  # asked for the version of one that is not here, TensorFlow would abort
-        raise BuildError(f"TensorRT {_dotted(linked)}, which TensorFlow {tf.__version__} needs, is not here; {_REMEDY}")
+        raise BuildError(
+            f"TensorRT {_dotted(linked)}, which TensorFlow {tf.__version__} needs, is not here; {_remedy()}"
+        )
     loaded = bindings.get_loaded_tensorrt_version()
     if loaded[0] != linked[0] or loaded < linked:
         raise BuildError(
             f"TensorRT {_dotted(loaded)} is here, but TensorFlow {tf.__version__} needs {_dotted(linked)} "
-            f"or a later {linked[0]}; {_REMEDY}"
+            f"or a later {linked[0]}; {_remedy()}"
         )
     return _dotted(loaded)
 

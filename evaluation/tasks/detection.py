@@ -143,8 +143,10 @@ def _of_picture(
     kept = np.flatnonzero((scores >= min_score) & (classes >= 0))
     kept = kept[np.argsort(-scores[kept], kind="stable")]
     numbers = classes[kept].astype(int).tolist()
-    rows = zip(_edges(boxes[kept], place, how).tolist(), numbers, scores[kept].tolist())
-    return Detected(tuple(Detection(tuple(b), n, labels.name(known, n), score) for b, n, score in rows))
+    names = {number: labels.name(known, number) for number in set(numbers)}
+    edges = map(tuple, _edges(boxes[kept], place, how).tolist())
+    rows = zip(edges, numbers, map(names.__getitem__, numbers), scores[kept].tolist())
+    return Detected(tuple(map(Detection._make, rows)))
 
 
 def _edges(boxes: Array, place: Placement, how: Decode) -> Array:
@@ -153,5 +155,5 @@ def _edges(boxes: Array, place: Placement, how: Decode) -> Array:
     if how.boxes == "xyxy":
         edges = edges[:, [1, 0, 3, 2]]
     if how.units == "share":
-        edges = edges * np.tile(place.frame, 2)
+        edges = edges * (place.frame * 2)
     return place.back(edges)

@@ -39,8 +39,8 @@ class Placement:
 
     def back(self, edges: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Boxes [n, 4] (ymin, xmin, ymax, xmax) from pixels of the input to pixels of the picture."""
-        scale = np.divide(self.picture, self.resized)
-        return np.asarray((edges - np.tile(self.offset, 2)) * np.tile(scale, 2))
+        scale = (self.picture[0] / self.resized[0], self.picture[1] / self.resized[1])
+        return np.asarray((edges - (self.offset * 2)) * (scale * 2))
 
     def put(self, picture: Picture, interpolation: str) -> Picture:
         """The picture as the input shows it, [height, width, 3]; black where it does not reach."""

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Final
 
 from model_config.errors import ServeError
+from serving import address
 from serving.backends.binary import Binary
 from serving.backends.container import Container
-from serving.backends.launch import Backend
+from serving.backends.launch import Backend, Launch
 from serving.backends.python_server import PythonServer
 
 # in the order in which ``auto`` tries them: the stock server before ours
@@ -29,8 +30,11 @@ class Choice:
     why: str
 
 
-def choose(name: str) -> Choice:
-    """The backend of this name, or for ``auto`` the first that can run here; ServeError when it cannot."""
+def choose(name: str, launch: Launch) -> Choice:
+    """The backend of this name, or for ``auto`` the first that can run here; ServeError when it cannot.
+
+    ``auto`` opens nothing to the network that nobody asked to be open.
+    """
     if name != "auto":
         problem = BACKENDS[name].unfit()
         if problem:
@@ -38,8 +42,16 @@ def choose(name: str) -> Choice:
         return Choice(name, BACKENDS[name], "as asked")
     passed: list[str] = []
     for known, backend in BACKENDS.items():
-        problem = backend.unfit()
+        problem = backend.unfit() or _exposure(known, backend, launch)
         if not problem:
             return Choice(known, backend, "; ".join([*passed, backend.reason]))
         passed.append(f"not {known}: {problem}")
     raise ServeError("nothing can run a server here; " + "; ".join(passed))
+
+
+def _exposure(name: str, backend: Backend, launch: Launch) -> str:
+    """Why a backend would be reached from elsewhere although only this machine was to reach it; empty otherwise."""
+    listens = backend.listens_on(launch)
+    if not address.is_local(launch.host) or address.is_local(listens) or launch.network:
+        return ""
+    return f"it can only listen on {listens}, which --backend {name} or --host {listens} allows"

@@ -37,10 +37,11 @@ class Container:
         found = gpu.first()
         told = container_engine.ask("image", "inspect", "--format", "{{json .Config.Env}}", image)
         names = dict(entry.split("=", 1) for entry in json.loads(told.stdout) or ()) if told.returncode == 0 else {}
+        named = fit.of_image(image)
         return fit.Facts(
             image,
-            tensorflow=fit.of_image(image).tensorflow or (_version_inside(image) if told.returncode == 0 else None),
-            tensorrt=names.get("TF_TENSORRT_VERSION"),
+            tensorflow=named.tensorflow or (_version_inside(image) if told.returncode == 0 else None),
+            tensorrt=names.get("TF_TENSORRT_VERSION", named.tensorrt),
             cuda=names.get("CUDA"),
             gpu=found.name,
             driver=found.driver,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from model_config.console import Command, Failure
+from model_config.errors import ServeError
 from serving import address
 from serving.embedded import flags, refusals
 from serving.signals import stop_signal
@@ -26,8 +27,7 @@ def main(context: click.Context, /, **given: Any) -> None:
     """A gRPC server over TensorFlow that takes the stock server's flags; others are named and passed over."""
     for argument in context.args:
         _pass_over(argument)
-    for port in filter(None, (given["port"], given["rest_api_port"])):
-        address.require_free(port)  # rather now than when the models are loaded
+    _require_ports(given["host"], given["port"], given["rest_api_port"])
     try:
         idle = _serve(flags.Flags(**given))
     except refusals.Refusal as refusal:
@@ -44,6 +44,15 @@ def _serve(given: flags.Flags) -> bool:
     from serving.embedded import server
 
     return server.serve(given, stop)
+
+
+def _require_ports(host: str, grpc_port: int, rest_port: int) -> None:
+    """Refuse now, rather than when the models are loaded, what cannot be listened on."""
+    if grpc_port and grpc_port == rest_port:
+        raise ServeError(f"--port and --rest_api_port are both {rest_port}; give them different numbers")
+    for port, option in ((grpc_port, "--port"), (rest_port, "--rest_api_port")):
+        if port:
+            address.require_free(port, host, option)
 
 
 def _pass_over(argument: str) -> None:

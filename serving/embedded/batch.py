@@ -48,25 +48,31 @@ def task(feeds: Arrays, parameters: Batching, now: float) -> Task:
     return Task(feeds, rows, shape, now)
 
 
-def joined(tasks: Sequence[Task], rows: int, pad_inputs: bool) -> Arrays:
+def joined(tasks: Sequence[Task], rows: int) -> Arrays:
     """The inputs of all tasks, filled up with the first row to ``rows``; not copied when there is nothing to do."""
     if len(tasks) == 1 and tasks[0].rows == rows:
         return tasks[0].feeds
-    return [_column([each.feeds[place] for each in tasks], rows, pad_inputs) for place in range(len(tasks[0].feeds))]
+    return [_column([each.feeds[place] for each in tasks], rows) for place in range(len(tasks[0].feeds))]
 
 
-def _column(arrays: Arrays, rows: int, pad_inputs: bool) -> np.ndarray[Any, Any]:
-    inner = tuple(max(sizes) for sizes in zip(*(each.shape[1:] for each in arrays))) if pad_inputs else None
-    inner = arrays[0].shape[1:] if inner is None else inner
+def _column(arrays: Arrays, rows: int) -> np.ndarray[Any, Any]:
+    inner = tuple(max(sizes) for sizes in zip(*(each.shape[1:] for each in arrays)))
     whole = np.empty((rows, *inner), arrays[0].dtype)
-    if pad_inputs:
-        whole[...] = b"" if whole.dtype == np.object_ else 0
     start = 0
     for each in arrays:
+        if each.shape[1:] != inner:
+            whole[start : start + len(each)] = _filling(each)
         whole[(slice(start, start + len(each)), *map(slice, each.shape[1:]))] = each
         start += len(each)
     whole[start:] = whole[0]
     return whole
+
+
+def _filling(array: np.ndarray[Any, Any]) -> Any:
+    """What the stock server fills an input up with: its own first value."""
+    if not array.size:
+        raise refusals.invalid("Got empty tensor in batch of non-empty tensors.")
+    return array.flat[0]
 
 
 def taken_apart(outputs: Arrays, tasks: Sequence[Task], rows: int) -> list[Arrays]:

@@ -46,7 +46,7 @@ class Batcher:
     def __init__(self, parameters: Batching, model: str, metrics: Metrics) -> None:
         """Start the threads."""
         self._parameters = parameters
-        self._batch_sizes = metrics.batches(model)
+        self._batch_sizes = metrics.batches(model, parameters.thread_pool_name)
         self._queues: dict[Hashable, deque[_Batch]] = {}
         self._changed = threading.Condition(threading.Lock())
         self._closing = False
@@ -125,7 +125,7 @@ class Batcher:
         padded = self._parameters.padded(rows)
         self._batch_sizes.add(rows, padded, [time.monotonic() - each.started for each in tasks])
         try:
-            outputs = ready.compute(batch.joined(tasks, padded, self._parameters.pad_inputs))
+            outputs = ready.compute(batch.joined(tasks, padded))
             answers: list[Any] = batch.taken_apart(outputs, tasks, padded)
         except Exception as error:  # whatever went wrong goes to those who asked
             for each in tasks:

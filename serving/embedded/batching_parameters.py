@@ -20,14 +20,16 @@ class Batching:
         timeout_s: how long the first request of a batch waits for others.
         max_enqueued: batches that may wait, the one that still grows among them.
         threads: batches that are computed at a time.
+    thread_pool_name: what the time in the queue is counted under.
         allowed_sizes: a batch is filled up to the next of these; empty: it stays as it is.
-        pad_inputs: tensors of a batch that differ in other dimensions are filled up with zeros.
+        pad_inputs: tensors of a batch that differ in other dimensions are filled up, each with its own first value.
     """
 
     max_size: int = 1000
     timeout_s: float = 0.0
     max_enqueued: int = 10
     threads: int = os.cpu_count() or 1
+    thread_pool_name: str = "model_server_batch_threads"
     allowed_sizes: tuple[int, ...] = ()
     pad_inputs: bool = False
 
@@ -38,7 +40,11 @@ class Batching:
 
 def read(path: Path) -> Batching:
     """Read a file of BatchingParameters; Refusal says what is wrong with it."""
-    given = files.read(path, BatchingParameters())
+    return of(files.read(path, BatchingParameters()), path)
+
+
+def of(given: BatchingParameters, path: Path) -> Batching:
+    """The same from the message, which the file at ``path`` holds."""
     standard = Batching()
     values = {
         "max_size": given.max_batch_size.value if given.HasField("max_batch_size") else standard.max_size,
@@ -53,7 +59,13 @@ def read(path: Path) -> Batching:
     allowed = tuple(given.allowed_batch_sizes)
     _require_allowed(allowed, values["max_size"], path)
     timeout_s = given.batch_timeout_micros.value / 1e6
-    return Batching(timeout_s=timeout_s, allowed_sizes=allowed, pad_inputs=given.pad_variable_length_inputs, **values)
+    return Batching(
+        timeout_s=timeout_s,
+        thread_pool_name=given.thread_pool_name.value,
+        allowed_sizes=allowed,
+        pad_inputs=given.pad_variable_length_inputs,
+        **values,
+    )
 
 
 def of_version(folder: Path, standard: Batching) -> Batching:

@@ -166,7 +166,12 @@ def _unavailable(models: Sequence[Model], loads: str) -> Refusal:
         for failures in [model.failures[-1:]]
     )
     text = f"{len(models)} {loads}(s) did not become available: {{{told}}}"
-    return Refusal(grpc.StatusCode.UNKNOWN, text, "build the version again")
+    return Refusal(grpc.StatusCode.UNKNOWN, text, _remedy(models[0].failures[-1]))
+
+
+def _remedy(entry: Entry) -> str:
+    assert entry.refusal is not None
+    return entry.refusal.remedy or "copy the whole version again, or build it again"
 
 
 def _cause(entry: Entry) -> str:

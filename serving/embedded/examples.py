@@ -52,6 +52,17 @@ def multi_inference(loaded: Loaded, name: str, version: int, request: Any, timeo
     return response
 
 
+def count(sent: Any) -> int:
+    """How many examples an Input holds."""
+    return len(_examples(sent))
+
+
+def _examples(sent: Any) -> Sequence[Any]:
+    kind = sent.WhichOneof("kind")
+    found: Sequence[Any] = getattr(sent, kind).examples if kind else ()
+    return found
+
+
 def _require_different(tasks: Sequence[Any]) -> None:
     seen = set()
     for task in tasks:
@@ -112,11 +123,11 @@ def _told(signature: Signature) -> str:
 
 def _serialized(sent: Any) -> np.ndarray[Any, Any]:
     """The examples of an Input as the graph parses them; a context is part of each of them."""
-    kind = sent.WhichOneof("kind")
-    examples = getattr(sent, kind).examples if kind else ()
+    examples = _examples(sent)
     if not examples:
         raise refusals.invalid("Input is empty.")
-    context = sent.example_list_with_context.context.SerializeToString() if kind == "example_list_with_context" else b""
+    # empty where there is none
+    context = sent.example_list_with_context.context.SerializeToString()
     array = np.empty(len(examples), np.object_)
     # two messages one behind the other are one that has the fields of both
     array[:] = [context + each.SerializeToString() for each in examples]

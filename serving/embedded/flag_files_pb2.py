@@ -12,22 +12,34 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
+from tensorflow.core.protobuf import config_pb2 as tensorflow_dot_core_dot_protobuf_dot_config__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x10\x66lag_files.proto\x12\x19tf_serving_suite.embedded\x1a\x1egoogle/protobuf/wrappers.proto\"\xf0\x02\n\x12\x42\x61tchingParameters\x12\x33\n\x0emax_batch_size\x18\x01 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14\x62\x61tch_timeout_micros\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14max_enqueued_batches\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x11num_batch_threads\x18\x04 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x10thread_pool_name\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12\x1b\n\x13\x61llowed_batch_sizes\x18\x06 \x03(\x03\x12\"\n\x1apad_variable_length_inputs\x18\x07 \x01(\x08\"\x9d\x01\n\x10MonitoringConfig\x12W\n\x11prometheus_config\x18\x01 \x01(\x0b\x32<.tf_serving_suite.embedded.MonitoringConfig.PrometheusConfig\x1a\x30\n\x10PrometheusConfig\x12\x0e\n\x06\x65nable\x18\x01 \x01(\x08\x12\x0c\n\x04path\x18\x02 \x01(\t\"^\n\tSSLConfig\x12\x12\n\nserver_key\x18\x01 \x01(\t\x12\x13\n\x0bserver_cert\x18\x02 \x01(\t\x12\x11\n\tcustom_ca\x18\x03 \x01(\t\x12\x15\n\rclient_verify\x18\x04 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x10\x66lag_files.proto\x12\x12tensorflow.serving\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/wrappers.proto\x1a%tensorflow/core/protobuf/config.proto\"\xf0\x02\n\x12\x42\x61tchingParameters\x12\x33\n\x0emax_batch_size\x18\x01 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14\x62\x61tch_timeout_micros\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14max_enqueued_batches\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x11num_batch_threads\x18\x04 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x10thread_pool_name\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12\x1b\n\x13\x61llowed_batch_sizes\x18\x06 \x03(\x03\x12\"\n\x1apad_variable_length_inputs\x18\x07 \x01(\x08\"0\n\x10PrometheusConfig\x12\x0e\n\x06\x65nable\x18\x01 \x01(\x08\x12\x0c\n\x04path\x18\x02 \x01(\t\"S\n\x10MonitoringConfig\x12?\n\x11prometheus_config\x18\x01 \x01(\x0b\x32$.tensorflow.serving.PrometheusConfig\"\xc5\x01\n\x11PlatformConfigMap\x12T\n\x10platform_configs\x18\x01 \x03(\x0b\x32:.tensorflow.serving.PlatformConfigMap.PlatformConfigsEntry\x1aZ\n\x14PlatformConfigsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\".tensorflow.serving.PlatformConfig:\x02\x38\x01\"E\n\x0ePlatformConfig\x12\x33\n\x15source_adapter_config\x18\x01 \x01(\x0b\x32\x14.google.protobuf.Any\"f\n#SavedModelBundleSourceAdapterConfig\x12?\n\rlegacy_config\x18\xe8\x07 \x01(\x0b\x32\'.tensorflow.serving.SessionBundleConfig\"\xc4\x01\n\x13SessionBundleConfig\x12/\n\x0esession_config\x18\x02 \x01(\x0b\x32\x17.tensorflow.ConfigProto\x12\x43\n\x13\x62\x61tching_parameters\x18\x03 \x01(\x0b\x32&.tensorflow.serving.BatchingParameters\x12\x1c\n\x13\x65nable_model_warmup\x18\x8b\x06 \x01(\x08\x12\x19\n\x10saved_model_tags\x18\x8c\x06 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'flag_files_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_BATCHINGPARAMETERS']._serialized_start=80
-  _globals['_BATCHINGPARAMETERS']._serialized_end=448
-  _globals['_MONITORINGCONFIG']._serialized_start=451
-  _globals['_MONITORINGCONFIG']._serialized_end=608
-  _globals['_MONITORINGCONFIG_PROMETHEUSCONFIG']._serialized_start=560
-  _globals['_MONITORINGCONFIG_PROMETHEUSCONFIG']._serialized_end=608
-  _globals['_SSLCONFIG']._serialized_start=610
-  _globals['_SSLCONFIG']._serialized_end=704
+  _globals['_PLATFORMCONFIGMAP_PLATFORMCONFIGSENTRY']._options = None
+  _globals['_PLATFORMCONFIGMAP_PLATFORMCONFIGSENTRY']._serialized_options = b'8\001'
+  _globals['_BATCHINGPARAMETERS']._serialized_start=139
+  _globals['_BATCHINGPARAMETERS']._serialized_end=507
+  _globals['_PROMETHEUSCONFIG']._serialized_start=509
+  _globals['_PROMETHEUSCONFIG']._serialized_end=557
+  _globals['_MONITORINGCONFIG']._serialized_start=559
+  _globals['_MONITORINGCONFIG']._serialized_end=642
+  _globals['_PLATFORMCONFIGMAP']._serialized_start=645
+  _globals['_PLATFORMCONFIGMAP']._serialized_end=842
+  _globals['_PLATFORMCONFIGMAP_PLATFORMCONFIGSENTRY']._serialized_start=752
+  _globals['_PLATFORMCONFIGMAP_PLATFORMCONFIGSENTRY']._serialized_end=842
+  _globals['_PLATFORMCONFIG']._serialized_start=844
+  _globals['_PLATFORMCONFIG']._serialized_end=913
+  _globals['_SAVEDMODELBUNDLESOURCEADAPTERCONFIG']._serialized_start=915
+  _globals['_SAVEDMODELBUNDLESOURCEADAPTERCONFIG']._serialized_end=1017
+  _globals['_SESSIONBUNDLECONFIG']._serialized_start=1020
+  _globals['_SESSIONBUNDLECONFIG']._serialized_end=1216
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,6 @@
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import wrappers_pb2 as _wrappers_pb2
+from tensorflow.core.protobuf import config_pb2 as _config_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -24,27 +26,53 @@ class BatchingParameters(_message.Message):
     pad_variable_length_inputs: bool
     def __init__(self, max_batch_size: _Optional[_Union[_wrappers_pb2.Int64Value, _Mapping]] = ..., batch_timeout_micros: _Optional[_Union[_wrappers_pb2.Int64Value, _Mapping]] = ..., max_enqueued_batches: _Optional[_Union[_wrappers_pb2.Int64Value, _Mapping]] = ..., num_batch_threads: _Optional[_Union[_wrappers_pb2.Int64Value, _Mapping]] = ..., thread_pool_name: _Optional[_Union[_wrappers_pb2.StringValue, _Mapping]] = ..., allowed_batch_sizes: _Optional[_Iterable[int]] = ..., pad_variable_length_inputs: bool = ...) -> None: ...
 
+class PrometheusConfig(_message.Message):
+    __slots__ = ("enable", "path")
+    ENABLE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    enable: bool
+    path: str
+    def __init__(self, enable: bool = ..., path: _Optional[str] = ...) -> None: ...
+
 class MonitoringConfig(_message.Message):
     __slots__ = ("prometheus_config",)
-    class PrometheusConfig(_message.Message):
-        __slots__ = ("enable", "path")
-        ENABLE_FIELD_NUMBER: _ClassVar[int]
-        PATH_FIELD_NUMBER: _ClassVar[int]
-        enable: bool
-        path: str
-        def __init__(self, enable: bool = ..., path: _Optional[str] = ...) -> None: ...
     PROMETHEUS_CONFIG_FIELD_NUMBER: _ClassVar[int]
-    prometheus_config: MonitoringConfig.PrometheusConfig
-    def __init__(self, prometheus_config: _Optional[_Union[MonitoringConfig.PrometheusConfig, _Mapping]] = ...) -> None: ...
+    prometheus_config: PrometheusConfig
+    def __init__(self, prometheus_config: _Optional[_Union[PrometheusConfig, _Mapping]] = ...) -> None: ...
 
-class SSLConfig(_message.Message):
-    __slots__ = ("server_key", "server_cert", "custom_ca", "client_verify")
-    SERVER_KEY_FIELD_NUMBER: _ClassVar[int]
-    SERVER_CERT_FIELD_NUMBER: _ClassVar[int]
-    CUSTOM_CA_FIELD_NUMBER: _ClassVar[int]
-    CLIENT_VERIFY_FIELD_NUMBER: _ClassVar[int]
-    server_key: str
-    server_cert: str
-    custom_ca: str
-    client_verify: bool
-    def __init__(self, server_key: _Optional[str] = ..., server_cert: _Optional[str] = ..., custom_ca: _Optional[str] = ..., client_verify: bool = ...) -> None: ...
+class PlatformConfigMap(_message.Message):
+    __slots__ = ("platform_configs",)
+    class PlatformConfigsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: PlatformConfig
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[PlatformConfig, _Mapping]] = ...) -> None: ...
+    PLATFORM_CONFIGS_FIELD_NUMBER: _ClassVar[int]
+    platform_configs: _containers.MessageMap[str, PlatformConfig]
+    def __init__(self, platform_configs: _Optional[_Mapping[str, PlatformConfig]] = ...) -> None: ...
+
+class PlatformConfig(_message.Message):
+    __slots__ = ("source_adapter_config",)
+    SOURCE_ADAPTER_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    source_adapter_config: _any_pb2.Any
+    def __init__(self, source_adapter_config: _Optional[_Union[_any_pb2.Any, _Mapping]] = ...) -> None: ...
+
+class SavedModelBundleSourceAdapterConfig(_message.Message):
+    __slots__ = ("legacy_config",)
+    LEGACY_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    legacy_config: SessionBundleConfig
+    def __init__(self, legacy_config: _Optional[_Union[SessionBundleConfig, _Mapping]] = ...) -> None: ...
+
+class SessionBundleConfig(_message.Message):
+    __slots__ = ("session_config", "batching_parameters", "enable_model_warmup", "saved_model_tags")
+    SESSION_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    BATCHING_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    ENABLE_MODEL_WARMUP_FIELD_NUMBER: _ClassVar[int]
+    SAVED_MODEL_TAGS_FIELD_NUMBER: _ClassVar[int]
+    session_config: _config_pb2.ConfigProto
+    batching_parameters: BatchingParameters
+    enable_model_warmup: bool
+    saved_model_tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session_config: _Optional[_Union[_config_pb2.ConfigProto, _Mapping]] = ..., batching_parameters: _Optional[_Union[BatchingParameters, _Mapping]] = ..., enable_model_warmup: bool = ..., saved_model_tags: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -39,6 +39,7 @@ class Flags:
     enable_grpc_healthcheck_service: bool = False
     ssl_config_file: Path | None = None
     monitoring_config_file: Path | None = None
+    platform_config_file: Path | None = None
     tensorflow_session_config_file: Path | None = None
     tensorflow_session_parallelism: int = 0
     tensorflow_intra_op_parallelism: int = 0
@@ -69,6 +70,7 @@ _HELP = {
     "enable_grpc_healthcheck_service": "Answer grpc.health.v1.Health.",
     "ssl_config_file": "Keys and certificates for TLS.",
     "monitoring_config_file": "Whether and where Prometheus finds the metrics.",
+    "platform_config_file": "A PlatformConfigMap, instead of the flags for batching, warm-up, tags and sessions.",
     "tensorflow_session_config_file": "A ConfigProto for TensorFlow.",
     "tensorflow_session_parallelism": "Both of the next two.",
     "tensorflow_intra_op_parallelism": "Threads within an operation; 0: TensorFlow chooses.",

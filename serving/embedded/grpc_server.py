@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -64,6 +66,14 @@ def start(services: Mapping[str, Mapping[str, Method]], ports: Ports) -> grpc.Se
         _listen(server, address, ports.credentials)
     server.start()
     return server
+
+
+def socket_address(path: Path) -> str:
+    """A Unix socket as gRPC names it; ServeError where none can be made."""
+    address = f"unix:{path.absolute()}"
+    if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+        raise ServeError(f"cannot listen on {address}: {_WHY[True]}")
+    return address
 
 
 def _listen(server: grpc.Server, address: str, credentials: Any) -> None:

@@ -43,7 +43,7 @@ class Loading:
 
     def load(self, model: str, folder: Path) -> Loaded:
         """A version ready to answer; whatever is wrong with it is raised as a Refusal."""
-        status = "fail"
+        start, status = time.perf_counter(), "fail"
         try:
             loaded = self._load(model, folder)
             status = "success"
@@ -51,7 +51,7 @@ class Loading:
         except Exception as error:  # a broken version must not take the others down, whatever is wrong with it
             raise refusals.of_loading(error) from error
         finally:
-            self.metrics.load(str(folder), status)
+            self.metrics.load(str(folder), status, time.perf_counter() - start)
 
     def _load(self, model: str, folder: Path) -> Loaded:
         parameters = self.batching

@@ -9,13 +9,13 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from serving.embedded import refusals
 
-_PLATFORM = "tensorflow"
+PLATFORM = "tensorflow"
 
 
 def of_one_model(name: str, base_path: str) -> Any:
     """The config that ``--model_name`` and ``--model_base_path`` stand for."""
     config = model_server_config_pb2.ModelServerConfig()
-    config.model_config_list.config.add(name=name, base_path=base_path, model_platform=_PLATFORM)
+    config.model_config_list.config.add(name=name, base_path=base_path, model_platform=PLATFORM)
     return config
 
 
@@ -46,7 +46,7 @@ def platform(model: Any) -> str:
     """What a ModelConfig asks for, in the deprecated way too."""
     if model.model_platform or model.model_type != model_server_config_pb2.TENSORFLOW:
         return str(model.model_platform)
-    return _PLATFORM
+    return PLATFORM
 
 
 def _require_unique(names: Sequence[str]) -> None:
@@ -58,7 +58,7 @@ def _require_unique(names: Sequence[str]) -> None:
 
 
 def _require_platform(name: str, wanted: str, served: str | None) -> None:
-    remedy = f'write model_platform: "{_PLATFORM}"'
+    remedy = f'write model_platform: "{PLATFORM}"'
     if served not in (None, wanted) and wanted:
         raise refusals.invalid(
             f"Illegal to change a model's platform. For model {name} platform was {served} "
@@ -71,5 +71,5 @@ def _require_platform(name: str, wanted: str, served: str | None) -> None:
             f"ModelServerConfig::model_platform, model name is {name}",
             remedy,
         )
-    if wanted != _PLATFORM:
+    if wanted != PLATFORM:
         raise refusals.invalid(f"Model {name} requests unsupported platform {wanted}", remedy)

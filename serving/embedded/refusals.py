@@ -49,7 +49,9 @@ def of_loading(error: Exception) -> Refusal:
     if isinstance(error, MemoryError):
         return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, "out of memory while loading")
     text = str(error.args[0]) if isinstance(error, (KeyError, ValueError)) and error.args else str(error)
-    return not_found(text) if _NO_SUCH_OP in text else of(error)
+    if _NO_SUCH_OP in text:
+        return not_found(text, "serve it where its custom operations are registered, or build it without them")
+    return of(error)
 
 
 def invalid(text: str, remedy: str = "") -> Refusal:

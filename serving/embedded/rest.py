@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,7 +15,7 @@ from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from model_config.errors import ServeError
-from serving.embedded import refusals, rest_json, services
+from serving.embedded import examples, refusals, rest_examples, rest_json, services
 from serving.embedded.catalog import Catalog
 from serving.embedded.metrics import CONTENT_TYPE, Metrics
 from serving.embedded.model_spec import Spec
@@ -81,6 +82,8 @@ class _Api:
             ("GET", None): self._status,
             ("GET", "/metadata"): self._metadata,
             ("POST", ":predict"): self._predict,
+            ("POST", ":classify"): partial(self._examples, "classify", examples.classify, rest_examples.classes),
+            ("POST", ":regress"): partial(self._examples, "regress", examples.regress, rest_examples.values),
         }
         way = ways.get((method, found["what"])) if found else None
         if found is None or way is None:
@@ -99,19 +102,31 @@ class _Api:
         return _as_json(services.metadata(self._catalog, request))
 
     def _predict(self, spec: Spec, body: bytes) -> bytes:
-        start, status = time.perf_counter(), "OK"
-        try:
+        def answer() -> bytes:
             request = rest_json.read(body)
             with self._catalog.using(spec) as (_, loaded):
                 signature = loaded.signature(request.signature)
                 inputs = rest_json.inputs(request, signature)
                 outputs = loaded.predict(signature, inputs, (), _TIMEOUT_S)
             return rest_json.write(outputs, by_row=request.by_row)
-        except (Refusal, tf.errors.OpError) as error:
-            status = refusals.of(error).code.name
-            raise
-        finally:
-            self._metrics.request(spec.name, "predict", "REST", status, time.perf_counter() - start)
+
+        return self._counted(spec, "predict", answer)
+
+    def _examples(
+        self, api: str, ask: Callable[..., Any], write: Callable[[Any], bytes], spec: Spec, body: bytes
+    ) -> bytes:
+        def answer() -> bytes:
+            document = rest_json.document(body)
+            signature, sent = rest_json.signature_name(document), rest_examples.read(document)
+            with self._catalog.using(spec) as (_, loaded):
+                result = ask(loaded, signature, sent, _TIMEOUT_S)
+            self._metrics.examples(spec.name, examples.count(sent))
+            return write(result)
+
+        return self._counted(spec, api, answer)
+
+    def _counted(self, spec: Spec, api: str, answer: Callable[[], bytes]) -> bytes:
+        return self._metrics.counting(spec.name, api, "REST", time.perf_counter(), answer)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,24 +40,47 @@ class Given(NamedTuple):
         return self.number, self.array
 
 
-def read(body: bytes) -> Request:
-    """Understand a body; Refusal says what is wrong with it."""
+def document(body: bytes) -> dict[str, Any]:
+    """A body as the object that it must be; Refusal says what is wrong with it."""
+    if not body:
+        raise refusals.invalid("JSON Parse error: The document is empty")
     try:
-        document = json.loads(body)
+        found = json.loads(body)
     except ValueError as error:
         place = getattr(error, "pos", 0)
         raise refusals.invalid(f"JSON Parse error: Invalid value. at offset: {place}") from error
-    if not isinstance(document, dict):
-        raise refusals.invalid("JSON Value: Request JSON object is not an object")
-    keys = [key for key in ("instances", "inputs") if key in document]
+    if not isinstance(found, dict):
+        raise wrong(found, "Is not object")
+    return found
+
+
+def signature_name(document: Mapping[str, Any]) -> str:
+    """The signature that a body asks, the default one where it names none."""
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise wrong(document, "not formatted correctly. 'signature_name' key must be a string value.")
+    return name or DEFAULT_SIGNATURE
+
+
+def wrong(value: Any, why: str) -> refusals.Refusal:
+    """What the stock server says of a value that is not as it should be."""
+    return refusals.invalid(f"JSON Value: {json.dumps(value, indent=4, ensure_ascii=False)} {why}")
+
+
+def read(body: bytes) -> Request:
+    """Understand what Predict is asked with; Refusal says what is wrong with it."""
+    found = document(body)
+    keys = [key for key in ("instances", "inputs") if key in found]
     if not keys:
         raise refusals.invalid("Missing 'inputs' or 'instances' key")
     if len(keys) > 1:
-        raise refusals.invalid('Not formatted correctly expecting only one of "instances" or "inputs" keys')
+        raise wrong(found, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")
     (key,) = keys
-    if key == "instances" and (not isinstance(document[key], list) or not document[key]):
-        raise refusals.invalid("'instances' must be a list of at least one element")
-    return Request(document.get("signature_name") or DEFAULT_SIGNATURE, document[key], key == "instances")
+    if key == "instances" and not isinstance(found[key], list):
+        raise wrong(found, "Excepting 'instances' to be an list/array")
+    if key == "instances" and not found[key]:
+        raise wrong(found, "No values in 'instances' array")
+    return Request(signature_name(found), found[key], key == "instances")
 
 
 def inputs(request: Request, signature: Signature) -> Mapping[str, Given]:
@@ -78,7 +101,20 @@ def _columns(request: Request, signature: Signature) -> Mapping[str, Any]:
 
 
 def _is_named(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() != {_BASE64}
+    return isinstance(value, dict) and not is_base64(value)
+
+
+def is_base64(value: Any) -> bool:
+    """Whether a value stands for bytes."""
+    return isinstance(value, dict) and value.keys() == {_BASE64} and isinstance(value[_BASE64], str)
+
+
+def from_base64(value: Mapping[str, str]) -> bytes:
+    """The bytes that a value stands for; Refusal when it does not."""
+    try:
+        return base64.b64decode(value[_BASE64], validate=True)
+    except binascii.Error as error:
+        raise refusals.invalid("Unable to base64 decode") from error
 
 
 def _only(signature: Signature) -> str:
@@ -101,7 +137,7 @@ def _given(name: str, value: Any, signature: Signature) -> Given:
         if not _fits(array, kind.dtype):
             raise ValueError(array.dtype.name)
         return Given(number, array.astype(kind.dtype))
-    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         wanted = "string" if kind is tensors.STRING else kind.dtype.name
         raise refusals.invalid(
             f"Failed to process input {name}: JSON value is not of expected type: {wanted}"
@@ -133,8 +169,8 @@ def _collect(value: Any, into: list[bytes]) -> tuple[int, ...]:
         return (len(value), *(shapes.pop() if shapes else ()))
     if isinstance(value, str):
         into.append(value.encode())
-    elif isinstance(value, dict) and isinstance(value.get(_BASE64), str):
-        into.append(base64.b64decode(value[_BASE64], validate=True))
+    elif is_base64(value):
+        into.append(from_base64(value))
     else:
         raise ValueError("neither a string nor base64")
     return ()
@@ -157,9 +193,13 @@ def _plain(name: str, array: np.ndarray[Any, Any]) -> Any:
     if array.dtype == np.object_:
         return _texts(array.tolist(), name.endswith(_BYTES))
     if array.dtype.kind == "f":
-        # the few digits that make the number, not those of its double
-        return array.astype(str).astype(np.float64).tolist()
+        return short(array)
     return array.tolist()
+
+
+def short(array: np.ndarray[Any, Any]) -> Any:
+    """The few digits that make each number, not those of its double."""
+    return array.astype(str).astype(np.float64).tolist()
 
 
 def _texts(value: Any, as_base64: bool) -> Any:
@@ -169,6 +209,11 @@ def _texts(value: Any, as_base64: bool) -> Any:
         return {_BASE64: base64.b64encode(value).decode()} if as_base64 else value.decode()
     except UnicodeDecodeError:
         return _texts(value, True)
+
+
+def results(found: Sequence[Any]) -> bytes:
+    """The answer of Classify and Regress, one result for each example."""
+    return _dump({"results": found})
 
 
 def error(text: str) -> bytes:

@@ -11,12 +11,10 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.embedded import batching_parameters, files, grpc_server, model_configs, refusals, rest, ssl_files
-from serving.embedded.batching_parameters import Batching
+from serving.embedded import files, grpc_server, load_settings, model_configs, refusals, rest, ssl_files
 from serving.embedded.catalog import Catalog
 from serving.embedded.flag_files_pb2 import MonitoringConfig
 from serving.embedded.flags import Flags, channel_arguments
-from serving.embedded.loading import Loading
 from serving.embedded.metrics import Metrics
 from serving.embedded.refusals import Refusal
 from serving.embedded.say import say
@@ -39,7 +37,7 @@ def serve(flags: Flags, stop: threading.Event) -> bool:
     metrics = Metrics()
     metrics_path = _metrics_path(flags)
     ports = _grpc_ports(flags)
-    catalog = Catalog(_loading(flags, metrics), flags.allow_version_labels_for_unavailable_models, stop)
+    catalog = Catalog(load_settings.loading(flags, metrics), flags.allow_version_labels_for_unavailable_models, stop)
     catalog.apply(_config(flags), "servable")
     if not stop.is_set():
         _answer(flags, stop, catalog, metrics, ports, metrics_path)
@@ -104,45 +102,6 @@ def _config(flags: Flags) -> Any:
     return model_configs.of_one_model(flags.model_name, flags.model_base_path)
 
 
-def _loading(flags: Flags, metrics: Metrics) -> Loading:
-    return Loading(
-        metrics,
-        session_config=_session_config(flags),
-        tags=tuple(flags.saved_model_tags.split(",")),
-        batching=_batching(flags),
-        batching_of_versions=flags.enable_per_model_batching_parameters,
-        warm_up=flags.enable_model_warmup,
-        retries=max(0, flags.max_num_load_retries),
-        interval_s=flags.load_retry_interval_micros / 1e6,
-    )
-
-
-def _session_config(flags: Flags) -> Any:
-    config = tf.compat.v1.ConfigProto()
-    if flags.tensorflow_session_config_file is not None:
-        files.read(flags.tensorflow_session_config_file, config)
-    both = flags.tensorflow_session_parallelism
-    for side in ("intra", "inter"):
-        threads = getattr(flags, f"tensorflow_{side}_op_parallelism") or both
-        if threads:
-            setattr(config, f"{side}_op_parallelism_threads", threads)
-    if flags.per_process_gpu_memory_fraction:
-        config.gpu_options.per_process_gpu_memory_fraction = flags.per_process_gpu_memory_fraction
-    return config
-
-
-def _batching(flags: Flags) -> Batching | None:
-    if flags.enable_batching:
-        path = flags.batching_parameters_file
-        return Batching() if path is None else batching_parameters.read(path)
-    if flags.batching_parameters_file is not None:
-        raise refusals.invalid(
-            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
-            "add --enable_batching",
-        )
-    return None
-
-
 def _metrics_path(flags: Flags) -> str | None:
     """Where the metrics are; None when nobody asked for them."""
     if flags.monitoring_config_file is None:
@@ -154,7 +113,7 @@ def _metrics_path(flags: Flags) -> str | None:
 def _grpc_ports(flags: Flags) -> grpc_server.Ports:
     addresses = [f"{flags.host}:{flags.port}"] if flags.port else []
     if flags.grpc_socket_path is not None:
-        addresses.append(f"unix:{flags.grpc_socket_path.absolute()}")
+        addresses.append(grpc_server.socket_address(flags.grpc_socket_path))
     if not addresses:
         raise refusals.invalid("--port is 0 and there is no --grpc_socket_path", "give one of them")
     return grpc_server.Ports(

@@ -75,6 +75,7 @@ class PredictionService:
             with self._catalog.using(spec) as (number, loaded):
                 response.result.CopyFrom(ask(loaded, spec.signature, request.input, timeout_s))
                 _say_who(response.model_spec, spec, number)
+            self._metrics.examples(spec.name, examples.count(request.input))
             return bytes(response.SerializeToString())
 
         return self._counted(spec.name, api, start, answer)
@@ -88,6 +89,7 @@ class PredictionService:
         def answer() -> bytes:
             with self._catalog.using(spec) as (number, loaded):
                 response = examples.multi_inference(loaded, spec.name, number, request, timeout_s)
+            self._metrics.examples(spec.name, examples.count(request.input))
             return bytes(response.SerializeToString())
 
         return self._counted(spec.name, "MultiInference", start, answer)
@@ -97,14 +99,7 @@ class PredictionService:
         return bytes(metadata(self._catalog, request).SerializeToString())
 
     def _counted(self, model: str, api: str, start: float, answer: Callable[[], bytes]) -> bytes:
-        status = "OK"
-        try:
-            return answer()
-        except Exception as error:
-            status = refusals.of(error).code.name
-            raise
-        finally:
-            self._metrics.request(model, api, "GRPC", status, time.perf_counter() - start)
+        return self._metrics.counting(model, api, "GRPC", start, answer)
 
 
 class ModelService:

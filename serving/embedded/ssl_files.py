@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 
+from model_config.server_messages_pb2 import SSLConfig
 from serving.embedded import files, refusals
-from serving.embedded.flag_files_pb2 import SSLConfig
 
 
 def credentials(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""REST: status, metadata, predict by row and by column, and the metrics."""
+"""REST: status, metadata, predict by row and by column, classify, regress, and the metrics."""
 
 from __future__ import annotations
 
@@ -72,6 +72,42 @@ def _by_column(bench: Bench) -> None:
     assert _json(bench, "/v1/models/dense:predict", added) == (200, {"outputs": {"sum": [3], "diff": [-1]}})
 
 
+_HALF = "/v1/models/half_plus_two"
+
+
+@case("REST: classify and regress, with what the examples share and with values alone", own=True)
+def _examples(bench: Bench) -> None:
+    plain = {"signature_name": "classify_x_to_y", "examples": [{"x": [2.0]}, {"x": 4.0}]}
+    assert _json(bench, f"{_HALF}:classify", plain) == (200, {"results": [[["", 3.0]], [["", 4.0]]]})
+    shared = {"signature_name": "regress_x_to_y", "context": {"x": [2.0]}, "examples": [{}]}
+    assert _json(bench, f"{_HALF}/versions/123:regress", shared) == (200, {"results": [3.0]})
+
+
+@case("REST: what is wrong with examples is told", own=True)
+def _wrong_examples(bench: Bench) -> None:
+    for example, text in (
+        (3, "Example must be JSON object but got JSON Number"),
+        ({"x": [1.0, "a"]}, "Unexpected element type in feature: x expecting type: float"),
+        ({"x": None}, "Feature: x has element with unexpected JSON type: Null"),
+        ({"x": 2**63}, "Feature: x has uint64 element. Only int64 is supported."),
+        ({"x": {"b64": "?"}}, "Unable to base64 decode"),
+    ):
+        body = {"signature_name": "classify_x_to_y", "examples": [example]}
+        assert _json(bench, f"{_HALF}:classify", body) == (400, {"error": text})
+    bodies: tuple[tuple[dict[str, object], str], ...] = (
+        ({}, "When method is classify, key 'examples' is expected and was not found"),
+        ({"examples": {}}, "Expecting 'examples' value to be an list/array"),
+        ({"examples": []}, "'examples' value is an empty array"),
+        ({"signature_name": 1, "examples": [{}]}, "'signature_name' key must be a string value."),
+    )
+    for wrong, end in bodies:
+        code, found = _json(bench, f"{_HALF}:regress", wrong)
+        assert (code, found["error"][:11]) == (400, "JSON Value:")
+        assert found["error"].endswith(end)
+    unknown = {"error": "No signature was found with the name: nosig"}
+    assert _json(bench, f"{_HALF}:regress", {"signature_name": "nosig", "examples": [{"x": 1.0}]}) == (400, unknown)
+
+
 @case("REST: strings and bytes", own=True)
 def _strings(bench: Bench) -> None:
     body = {"signature_name": "slen", "inputs": {"s": ["abc", {"b64": "YQBi"}]}}
@@ -104,6 +140,7 @@ def _wrong(bench: Bench) -> None:
 def _metrics(bench: Bench) -> None:
     bench.ask(predict()).require("OK")
     bench.ask(predict(version=99)).require("NOT_FOUND")
+    _json(bench, f"{_HALF}:regress", {"signature_name": "regress_x_to_y", "examples": [{"x": 2.0}, {"x": 4.0}]})
     code, text = _get(bench, "/monitoring/prometheus/metrics")
 
     assert code == 200
@@ -116,6 +153,8 @@ def _metrics(bench: Bench) -> None:
         ("request_latency_sum", grpc),
         ("request_latency_count", grpc),
         ("runtime_latency_count", {dense, ("API", "Predict"), ("runtime", "TF1")}),
+        ("request_example_count_total", {("model", "half_plus_two")}),
+        ("request_example_counts_sum", {("model", "half_plus_two")}),
     ]
     samples = [_sample(line) for line in text.splitlines() if not line.startswith("#")]
     for name, labels in wanted:
