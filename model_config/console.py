@@ -112,9 +112,10 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]
         table.add_row(*row)
     # names and labels are told as they are, brackets and colons included
     console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:  # a file or a pipe has no width to fold for
+        console.width = _WIDE
     console.print(title, style="bold", soft_wrap=True)
-    # a file or a pipe has no width to fold for
-    console.print(table, width=None if console.is_terminal else _WIDE)
+    console.print(table)
 
 
 _WIDE = 160
