@@ -114,3 +114,15 @@ def _missed(goal: Goal, sign: int, value: float, reference: float) -> Iterator[s
         yield f"percent-min-improvement {goal.percent_min_improvement:g}"
     if goal.threshold is not None and sign * (value - goal.threshold) < 0:
         yield f"threshold {goal.threshold:g}"
+
+
+def limit(quantity: str, goal: Goal, reference: float) -> float:
+    """The value that just meets a goal, to be drawn into charts."""
+    sign, unit = (1 if quantity in HIGHER_IS_BETTER else -1), abs(reference) / 100
+    least = [
+        None if goal.max_degradation is None else reference - sign * goal.max_degradation,
+        None if goal.percent_max_degradation is None else reference - sign * goal.percent_max_degradation * unit,
+        None if goal.percent_min_improvement is None else reference + sign * goal.percent_min_improvement * unit,
+        goal.threshold,
+    ]
+    return sign * max(sign * each for each in least if each is not None)

@@ -2,96 +2,75 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import altair
 import jinja2
+import vl_convert
+from markupsafe import Markup
 
-from clients import drawing
-from clients.compare import Comparison
-from clients.report import table
-from evaluation import accuracy, pictures
-from evaluation.datasets import LabelledPicture
-from evaluation.tasks.detection import Detection
+from clients import figures
+from clients.comparison import Compared, Comparison
+from clients.report import charts, gallery, rows, table, tiles
+from clients.report.columns import columns, load
+from clients.report.digits import short, width
+from clients.verdict import Verdict
+from model_config import files
 
-_PICTURES = 12
-_LEAST_SIDE = 384  # pixels; smaller pictures are enlarged before boxes are drawn
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """One drawing of a picture, ready for the page."""
-
-    caption: str
-    alt: str
-    data: str
+SUMMARY, PAGE = "summary.json", "report.html"
 
 
-def write(comparison: Comparison, folder: Path, commands: Sequence[str]) -> tuple[Path, Path]:
-    """Write both files and return their paths; ``commands`` are what the reader runs to see the same."""
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = {
-        "model": comparison.model,
-        "rows": list(comparison.rows),
-        "environment": dict(comparison.environment),
-        "commands": list(commands),
-    }
-    page = _page(comparison, commands)
-    return (
-        _replace(folder / "summary.json", json.dumps(summary, indent=2) + "\n"),
-        _replace(folder / "report.html", page),
-    )
+def write(comparison: Comparison, verdict: Verdict, folder: Path) -> tuple[Path, Path]:
+    """Write both files and return their paths; a reader never sees half of one."""
+    summary = json.dumps(rows.summary(comparison, verdict), indent=2, default=str) + "\n"
+    files.replace(folder, {SUMMARY: summary.encode(), PAGE: _page(comparison, verdict).encode()})
+    return folder / SUMMARY, folder / PAGE
 
 
-def _replace(path: Path, text: str) -> Path:
-    """All or nothing: a reader never sees half a file."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-    return path
-
-
-def _page(comparison: Comparison, commands: Sequence[str]) -> str:
-    loader = jinja2.PackageLoader("clients.report", "")
+def _page(comparison: Comparison, verdict: Verdict) -> str:
+    loader = jinja2.PackageLoader("clients.report", "page")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    drawn = charts.charts(comparison, verdict)
     return environment.get_template("page.html.j2").render(
         comparison=comparison,
-        sentences=table.sentences(comparison.rows),
-        header=table.header(comparison.rows),
-        cells=[table.cells(row) for row in comparison.rows],
-        doubts=table.doubts(comparison.rows),
-        gallery=[(picture.path.name, _drawings(comparison, picture)) for picture in _most_different(comparison)],
-        score=accuracy.AGREE_SCORE,
-        commands=commands,
+        verdict=verdict,
+        tiles=tiles.tiles(comparison, verdict),
+        columns=columns(comparison),
+        colours=charts.colours(comparison),
+        charts=drawn,
+        specs=Markup(_for_a_script({chart.key: chart.spec for chart in drawn})),
+        vega=Markup(_vega()) if drawn else "",
+        style=Markup(_part("page.css")),
+        script=Markup(_part("page.js")),
+        doubts=table.doubts(comparison, verdict),
+        cards=list(gallery.cards(comparison)),
+        shown=verdict.winner if verdict.winner is not None else comparison.versions[-1].version,
+        loads=[_load(version, row) for version in comparison.versions for row in version.speed],
+        score=gallery.AGREE_SCORE,
+        smallest=figures.smallest_load(comparison.versions[0]),
     )
 
 
-def _most_different(comparison: Comparison) -> list[LabelledPicture]:
-    """The pictures on which the versions differ most from the first one, then in the data set's order."""
-    reference, *others = comparison.found.values()
-
-    def alike(picture: LabelledPicture) -> float:
-        return sum(accuracy.agreement([reference[picture.id]], [other[picture.id]]) for other in others)
-
-    return sorted(comparison.pictures, key=alike)[:_PICTURES]
+def _part(name: str) -> str:
+    return Path(__file__).with_name("page").joinpath(name).read_text(encoding="utf-8")
 
 
-def _drawings(comparison: Comparison, picture: LabelledPicture) -> list[_Cell]:
-    pixels = pictures.read(picture.path)
-    recipes = {row["version"]: row["recipe"] for row in comparison.rows}
-    versions = [
-        _cell(f"{number} {recipes[number]}", pixels, accuracy.shown(found[picture.id]), scores=True)
-        for number, found in comparison.found.items()
-    ]
-    return [_cell("ground truth", pixels, picture.truth, scores=False), *versions]
+def _vega() -> str:
+    """Vega, Vega-Lite and vega-embed of the release that the charts are written for, as one script."""
+    return vl_convert.javascript_bundle(vl_version=altair.SCHEMA_VERSION.lstrip("v").rpartition(".")[0])
 
 
-def _cell(caption: str, pixels: pictures.Picture, detections: Sequence[Detection], *, scores: bool) -> _Cell:
-    drawn = drawing.draw(pixels, detections, least_side=_LEAST_SIDE, scores=scores)
-    data = base64.b64encode(pictures.encode(drawn, ".jpg")).decode()
-    words = [f"{each.label} {each.score:.2f}" if scores else each.label for each in detections]
-    return _Cell(caption, f"{caption}: {', '.join(words) or 'nothing'}", f"data:image/jpeg;base64,{data}")
+def _for_a_script(value: Any) -> str:
+    """JSON that nothing inside can end the script element of."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def _load(version: Compared, row: Mapping[str, Any]) -> list[str]:
+    """A line of the table with every load."""
+    latencies = [short(row[f"p{percent}_ms"]) for percent in (50, 90, 99)]
+    rate = f"{short(row['images_per_s'])} {width(row['images_per_s'], row['images_per_s_interval'])}"
+    what = load(row) if row["concurrency"] else f"{row['batch']} at {row['rate']:g}/s"
+    return [f"{version.version} {version.recipe}", what, rate, *latencies, str(row["requests"]), row["verdict"]]
