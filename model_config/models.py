@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from model_config.data import Data
 from model_config.errors import BadModelsFile, UnknownName, near_miss
 from model_config.goals import Goal, Goals
 from model_config.places import MODELS_FILE
@@ -106,8 +107,8 @@ class Model(_Frozen):
     input_sizes: tuple[tuple[Positive, Positive], ...] = ()
     tensorrt: TensorRT = TensorRT()
     task: Task = Task()
-    # labelled pictures: a folder with a COCO instances.json and images/
-    data: Optional[Path] = None
+    # labelled data, or pictures: a path, or a mapping that says more
+    data: Optional[Data] = None
     calibration: Optional[Calibration] = None
     # what a version has to reach against version 1
     goals: Goals = Goals()
@@ -183,6 +184,7 @@ def _known_keys(place: list[str]) -> list[str]:
         "calibration": Calibration,
         "goals": Goals,
         "tensorrt": TensorRT,
+        "data": Data,
     }
     *above, _ = place
     fields = inside.get(".".join(above), Goal if "goals" in above else Model).model_fields

@@ -22,6 +22,7 @@ COLOURS: Final = ("#2f78dc", "#d4650f", "#16936a", "#c0479a", "#8160d6", "#8a7a1
 _HEIGHT: Final = 300
 _A_ROW: Final = 46  # pixels of a version's strip
 _BAD: Final = "#d04a4a"
+_INK: Final = "currentColor"  # of the page
 _FONT: Final = "system-ui, sans-serif"
 _CONFIG: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -126,7 +127,7 @@ def _accuracies(comparison: Comparison, verdict: Verdict) -> Chart | None:
         return None
     metric = figures.main_score(comparison.versions[0]).metric
     data = alt.Chart(alt.Data(values=points))
-    x = alt.X("speed:Q", title="images a second", scale=alt.Scale(zero=False, nice=True, padding=40))
+    x = alt.X("speed:Q", title="images a second", scale=alt.Scale(zero=False, nice=False, padding=70), axis=alt.Axis(tickCount=6))
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False, nice=True, padding=20))
     colour = alt.Color("colour:N", scale=None)
     between = data.mark_rule(strokeWidth=2, opacity=0.7).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour)
@@ -194,7 +195,7 @@ def _latencies(comparison: Comparison, verdict: Verdict) -> Chart | None:
     colour = alt.Color("colour:N", scale=None)
     data, ticks = alt.Chart(alt.Data(values=steps)), alt.Chart(alt.Data(values=marks))
     hills = data.mark_area(interpolate="step-after", opacity=0.75).encode(x, y, low, colour, detail="name:N")
-    lines = ticks.mark_rule(strokeWidth=2).encode(x, y, low, tooltip=["name:N", "what:N", "told:N"])
+    lines = ticks.mark_rule(strokeWidth=2, color=_INK).encode(x, y, low, tooltip=["name:N", "what:N", "told:N"])
     words = ticks.mark_text(align="left", dx=3, dy=5, fontSize=11, baseline="top").encode(x, y, text="what:N")
     names = [{"name": _name(v), "top": count - place} for place, (v, _) in enumerate(measured)]
     titles = alt.Chart(alt.Data(values=names)).mark_text(align="left", baseline="top", dy=4, fontSize=12, fontWeight=600)
@@ -250,7 +251,8 @@ def _sizes(comparison: Comparison) -> Chart | None:
         return None
     data = alt.Chart(alt.Data(values=bars))
     y = alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, domain=False))
-    x = alt.X("mb:Q", title="megabytes that are loaded to answer", scale=alt.Scale(padding=0))
+    room = alt.Scale(domain=[0, 1.2 * max(bar["mb"] for bar in bars)], nice=False)  # for the words behind the longest
+    x = alt.X("mb:Q", title="megabytes", scale=room, axis=alt.Axis(tickCount=5))
     blocks = data.mark_bar(cornerRadiusEnd=4, height={"band": 0.62}).encode(x, y, alt.Color("colour:N", scale=None))
     words = data.mark_text(align="left", dx=6, fontSize=12).encode(x, y, text="told:N")
     told = "; ".join(f"version {bar['name']}: {bar['told']}" for bar in bars)

@@ -40,8 +40,8 @@ def _speed(chosen: Compared, reference: Compared) -> Iterator[Tile]:
 def _latency(chosen: Compared, reference: Compared) -> Iterator[Tile]:
     ours, usual = figures.smallest_load(chosen), figures.smallest_load(reference)
     if ours and ours["p50_ms"]:
-        against = f"; {short(usual['p50_ms'])} of version {reference.version}" if usual and ours is not usual else ""
-        p99 = f"p99 {short(ours['p99_ms'])}" if ours["p99_ms"] else f"{ours['requests']} requests"
+        against = f"; version {reference.version}: {short(usual['p50_ms'])} ms" if usual and ours is not usual else ""
+        p99 = f"p99 {short(ours['p99_ms'])} ms" if ours["p99_ms"] else f"{ours['requests']} requests"
         yield Tile(f"{short(ours['p50_ms'])} ms", "median latency", f"{p99}{against}")
 
 
