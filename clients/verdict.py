@@ -62,7 +62,7 @@ class Verdict:
     """What to ship.
 
     Attributes:
-        winner: None when no version meets every goal.
+        winner: None when no version meets every goal, or speed was not measured at all.
         sentence: the whole answer.
         reasons: why each other version is not it, by version.
         doubts: why the answer may be otherwise.
@@ -77,6 +77,11 @@ class Verdict:
     doubts: tuple[str, ...]
     judged: tuple[Judged, ...]
     usual: bool
+
+    @property
+    def any_fits(self) -> bool:
+        """Some version meets every goal."""
+        return any(each.meets_all for each in self.judged)
 
     def to_json(self) -> dict[str, Any]:
         """As a plain object."""
@@ -93,8 +98,11 @@ def of(comparison: Comparison, goals: Goals) -> Verdict:
     reference = next(each for each in comparison.versions if each.version == comparison.reference)
     judged = tuple(_judged(each, reference, goals) for each in comparison.versions)
     fit = [each for each in judged if each.meets_all]
-    winner = max(fit, key=_speed, default=None)
-    sentence = _shipped(winner, judged, comparison.reference) if winner else _none_fits(judged)
+    winner = max((each for each in fit if each.speed), key=_speed, default=None)
+    if winner:
+        sentence = _shipped(winner, judged, comparison.reference)
+    else:
+        sentence = _unmeasured(fit) if fit else _none_fits(judged)
     reasons = {each.version: _reason(each, winner) for each in judged if each is not winner}
     return Verdict(
         goals,
@@ -116,14 +124,11 @@ def _each(goals: Goals) -> Iterator[tuple[str, Goal]]:
 def _judged(version: Compared, reference: Compared, goals: Goals) -> Judged:
     findings = tuple(_finding(name, goal, version, reference) for name, goal in _each(goals))
     speed = figures.throughput(version)
-    if speed is None:  # whoever asks for the most under a bound wants the bound kept
-        findings = (*findings, Finding("throughput", _LAST, False, _no_speed(version)))
+    if speed is None and figures.searched(version):  # whoever asks for the most under a bound wants the bound kept
+        bound = next(row["slo"]["bound_ms"] for row in version.speed if row.get("slo"))
+        none = f"no rate surely keeps p99 under {bound:g} ms"
+        findings = (*findings, Finding("throughput", _LAST, False, none))
     return Judged(version.version, version.recipe, speed, findings)
-
-
-def _no_speed(version: Compared) -> str:
-    bound = next((row["slo"]["bound_ms"] for row in version.speed if row.get("slo")), None)
-    return "its speed was not measured" if bound is None else f"no rate surely keeps p99 under {bound:g} ms"
 
 
 def _finding(quantity: str, goal: Goal, version: Compared, reference: Compared) -> Finding:
@@ -174,6 +179,11 @@ def _shipped(winner: Judged, judged: tuple[Judged, ...], reference: int) -> str:
     return f"Ship {winner.name}: it meets {meets} and answers {rate}, {times:.2f} times as many as version {reference}."
 
 
+def _unmeasured(fit: list[Judged]) -> str:
+    names = ", ".join(each.name for each in fit)
+    return f"Meeting every goal: {names}. Speed was not measured, so none of them is named to be shipped."
+
+
 def _none_fits(judged: tuple[Judged, ...]) -> str:
     """What comes nearest: the goals that count first decide, then speed."""
     nearest = max(judged, key=lambda each: ([finding.met for finding in each.findings], _speed(each)))
@@ -184,7 +194,7 @@ def _none_fits(judged: tuple[Judged, ...]) -> str:
 def _reason(judged: Judged, winner: Judged | None) -> str:
     missed = [finding.words for finding in judged.findings if not finding.met]
     if missed or winner is None:
-        return "; ".join(missed)
+        return "; ".join(missed) or "it meets every goal"
     share = _speed(judged) / _speed(winner)
     return f"it meets the goals, but answers {share:.2f} times as many images a second as version {winner.version}"
 

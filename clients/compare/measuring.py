@@ -12,7 +12,6 @@ from clients import costs, speed
 from clients.ask import Expert
 from clients.compare.run import Wanted
 from clients.comparison import Costs, Row
-from clients.connection import Connection
 from clients.loadgen import asked, payload
 from clients.loadgen.measure import target_of
 from clients.loadgen.payload import Payload
@@ -32,7 +31,7 @@ def loads_of(given: Mapping[str, Any]) -> speed.Loads:
 
 
 def measure(
-    experts: Mapping[int, Expert], wanted: Wanted, dataset: Dataset, loads: speed.Loads, done: Callable[[int], None]
+    experts: Mapping[int, Expert], wanted: Wanted, dataset: Dataset, loads: speed.Loads, done: Callable[[int, int], None]
 ) -> Mapping[int, tuple[Row, ...]]:
     """The rows of each version, asked about the first questions that can be read."""
     contents = list(islice(_contents(dataset), _QUESTIONS))
@@ -45,14 +44,14 @@ def measure(
         return payload.of_requests(made)
 
     target, samples = target_of(first.client.connection), wanted.folder / SAMPLES
-    stand = speed.Stand(wanted.model, target, requests, lambda n: _facts(wanted, n), samples, done)
+    stand = speed.Stand(wanted.model, target, requests, lambda n: _facts(wanted, n), samples, lambda n: done(n, 1))
     return speed.measure(stand, list(experts), loads)
 
 
-def costs_of(connection: Connection, wanted: Wanted, metrics_url: str | None) -> Mapping[int, Costs]:
-    """What each version takes, as far as anybody can tell."""
+def costs_of(wanted: Wanted, metrics: str) -> Mapping[int, Costs]:
+    """What each version takes, as far as the server's metrics, a weighing and the folders tell."""
     built = {number: wanted.built(number) for number in wanted.versions}
-    return costs.of(built, wanted.model, costs.metrics_of(connection.server, metrics_url), wanted.folder)
+    return costs.of(built, wanted.model, metrics, wanted.folder)
 
 
 def _contents(dataset: Dataset) -> Iterator[Content]:

@@ -27,9 +27,11 @@ _MEASURING = (
                  help="Of each other load on each version at most, about."),
     click.option("--metrics-url", help="Where the server's Prometheus metrics are, if not on the next port."),
 )  # fmt: skip
+_PROMOTING = (
+    click.option("--promote", is_flag=True, help="Move the label stable to the winner on the running server."),
+)  # fmt: skip
 _TELLING = (
     goal_options.goals,
-    click.option("--promote", is_flag=True, help="Move the label stable to the winner on the running server."),
     click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True,
                  help="Of the table on stdout."),
 )  # fmt: skip
@@ -40,8 +42,13 @@ def measuring(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with(command, _MEASURING)
 
 
+def promoting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command what says what to do with the winner: ``promote``."""
+    return _with(command, _PROMOTING)
+
+
 def telling(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command what says how to judge and tell: ``goals promote form``."""
+    """Give a command what says how to judge and tell: ``goals form``."""
     return _with(command, _TELLING)
 
 
