@@ -1,4 +1,4 @@
-"""What each version takes: size from its folder, load time from the server's metrics, memory from being weighed alone."""
+"""What each version takes: its size, the server's own load times, and what weighing it alone has shown."""
 
 from __future__ import annotations
 

@@ -35,9 +35,7 @@ def _data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
             click.option("--data", type=_path, help="Labelled data; what models.yaml names when left out."),
-            click.option(
-                "--layout", type=click.Choice(LAYOUTS), help="Of the data; what it looks like when left out."
-            ),
+            click.option("--layout", type=click.Choice(LAYOUTS), help="Of the data; what it looks like when left out."),
             click.option("--pictures", type=_path, help="Folder of its pictures, where that is another."),
             click.option("--limit", type=click.IntRange(1), help="So many questions at most."),
         )

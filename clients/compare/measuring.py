@@ -31,7 +31,11 @@ def loads_of(given: Mapping[str, Any]) -> speed.Loads:
 
 
 def measure(
-    experts: Mapping[int, Expert], wanted: Wanted, dataset: Dataset, loads: speed.Loads, done: Callable[[int, int], None]
+    experts: Mapping[int, Expert],
+    wanted: Wanted,
+    dataset: Dataset,
+    loads: speed.Loads,
+    done: Callable[[int, int], None],
 ) -> Mapping[int, tuple[Row, ...]]:
     """The rows of each version, asked about the first questions that can be read."""
     contents = list(islice(_contents(dataset), _QUESTIONS))

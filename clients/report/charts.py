@@ -11,7 +11,6 @@ import altair as alt
 
 from clients import figures
 from clients.comparison import Compared, Comparison, Row
-from clients.report.columns import load
 from clients.report.digits import short
 from clients.verdict import Verdict
 from model_config.goals import limit
@@ -29,7 +28,13 @@ _CONFIG: Final[Mapping[str, Any]] = MappingProxyType(
         "background": "transparent",
         "font": _FONT,
         "view": {"stroke": None},
-        "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "tickSize": 0, "labelPadding": 6},
+        "axis": {
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
+            "tickSize": 0,
+            "labelPadding": 6,
+        },
         "legend": {"orient": "bottom", "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
         "aria": False,  # the figure around it says what is to be seen
     }
@@ -86,7 +91,9 @@ def _speeds(comparison: Comparison) -> Chart | None:
     y = alt.Y("images_per_s:Q", title="images a second", scale=alt.Scale(zero=True, nice=True))
     colour = alt.Color("colour:N", scale=None)
     told = [alt.Tooltip(f"{key}:N", title=title) for key, title in _TOLD.items()]
-    lines = data.mark_line(strokeWidth=2, opacity=0.55).encode(x, y, colour, detail=["name:N", "batch:N"], order="callers:Q")
+    lines = data.mark_line(strokeWidth=2, opacity=0.55).encode(
+        x, y, colour, detail=["name:N", "batch:N"], order="callers:Q"
+    )
     shape = alt.Shape("batch:N", title="batch", legend=alt.Legend(symbolFillColor="#6b7b8c", symbolStrokeWidth=0))
     dots = data.mark_point(size=110, filled=True, opacity=1).encode(x, y, colour, shape=shape, tooltip=told)
     caption = "Throughput against latency: each point is a load, each line a batch size with more and more callers."
@@ -127,7 +134,12 @@ def _accuracies(comparison: Comparison, verdict: Verdict) -> Chart | None:
         return None
     metric = figures.main_score(comparison.versions[0]).metric
     data = alt.Chart(alt.Data(values=points))
-    x = alt.X("speed:Q", title="images a second", scale=alt.Scale(zero=False, nice=False, padding=70), axis=alt.Axis(tickCount=6))
+    x = alt.X(
+        "speed:Q",
+        title="images a second",
+        scale=alt.Scale(zero=False, nice=False, padding=70),
+        axis=alt.Axis(tickCount=6),
+    )
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False, nice=True, padding=20))
     colour = alt.Color("colour:N", scale=None)
     between = data.mark_rule(strokeWidth=2, opacity=0.7).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour)
@@ -198,7 +210,9 @@ def _latencies(comparison: Comparison, verdict: Verdict) -> Chart | None:
     lines = ticks.mark_rule(strokeWidth=2, color=_INK).encode(x, y, low, tooltip=["name:N", "what:N", "told:N"])
     words = ticks.mark_text(align="left", dx=3, dy=5, fontSize=11, baseline="top").encode(x, y, text="what:N")
     names = [{"name": _name(v), "top": count - place} for place, (v, _) in enumerate(measured)]
-    titles = alt.Chart(alt.Data(values=names)).mark_text(align="left", baseline="top", dy=4, fontSize=12, fontWeight=600)
+    titles = alt.Chart(alt.Data(values=names)).mark_text(
+        align="left", baseline="top", dy=4, fontSize=12, fontWeight=600
+    )
     edge = _limit(comparison, verdict, "p99")
     goal = [] if edge is None else list(_goal_line_at(edge, f"p99 goal: {edge:.4g} ms"))
     layers = [hills, lines, words, titles.encode(alt.Y("top:Q"), x=alt.value(2), text="name:N"), *goal]
@@ -207,7 +221,9 @@ def _latencies(comparison: Comparison, verdict: Verdict) -> Chart | None:
         f"Latencies with batch {first['batch']} and {first['concurrency']} in flight: how often an answer took how "
         "long. The lines mark p50 and p99."
     )
-    told = "; ".join(f"version {_name(v)}: p50 {short(r['p50_ms'])} ms, p99 {short(r['p99_ms'])} ms" for v, r in measured)
+    told = "; ".join(
+        f"version {_name(v)}: p50 {short(r['p50_ms'])} ms, p99 {short(r['p99_ms'])} ms" for v, r in measured
+    )
     return _chart("latency", caption, told, layers, max(120, 2 * _A_ROW * count))
 
 
@@ -241,7 +257,7 @@ def _marks(version: Compared, row: Row, place: int, dyes: Mapping[int, str]) -> 
 
 def _sizes(comparison: Comparison) -> Chart | None:
     dyes = colours(comparison)
-    bars = [
+    bars: list[dict[str, Any]] = [
         {"name": _name(v), "colour": dyes[v.version], "mb": size / 1e6, "told": f"{short(size / 1e6)} MB"}
         for v in comparison.versions
         for size in [v.costs.size_bytes]

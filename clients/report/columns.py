@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Union
 
 from clients import figures
 from clients.comparison import Compared, Comparison, Row, Score
@@ -43,7 +43,7 @@ def _identity() -> Iterator[Column]:
 
 
 def _costs() -> Iterator[Column]:
-    def cost(read: Callable[[Compared], Optional[float]], unit: float) -> Callable[[Compared], Cell]:
+    def cost(read: Callable[[Compared], float | None], unit: float) -> Callable[[Compared], Cell]:
         return lambda v: Cell(known(read(v), unit), key=read(v))
 
     def gpu(v: Compared) -> Cell:
@@ -86,7 +86,9 @@ def _busiest(version: Compared) -> Cell:
 
 def _bounded(version: Compared) -> Cell:
     row = figures.bounded_load(version)
-    return Cell("none") if row is None else Cell(short(row["images_per_s"]), f"batch {row['batch']}", row["images_per_s"])
+    return (
+        Cell("none") if row is None else Cell(short(row["images_per_s"]), f"batch {row['batch']}", row["images_per_s"])
+    )
 
 
 def load(row: Row) -> str:

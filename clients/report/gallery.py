@@ -15,8 +15,8 @@ import cv2
 from clients.comparison import Comparison, Example
 from clients.drawing import colour_of
 from evaluation import pictures
-from evaluation.metrics.agreement import AGREE_SCORE
 from evaluation.errors import BadPicture
+from evaluation.metrics.agreement import AGREE_SCORE
 from evaluation.tasks.classification import Classified, Guess
 from evaluation.tasks.detection import Detected, Detection
 from evaluation.tasks.multi_label import MultiLabelled

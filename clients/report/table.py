@@ -47,7 +47,12 @@ def remarks(comparison: Comparison, verdict: Verdict) -> list[str]:
     """What has to be said beside the table, a line each: why not the others, what to doubt, what was not read."""
     usual = ["no goals were given, so MLPerf's was taken: 99 % of the reference's accuracy"] if verdict.usual else []
     reasons = [f"not version {number}: {reason}" for number, reason in verdict.reasons.items()]
-    return [*usual, *reasons, *(f"take with care: {doubt}" for doubt in doubts(comparison, verdict)), *_unread(comparison)]
+    return [
+        *usual,
+        *reasons,
+        *(f"take with care: {doubt}" for doubt in doubts(comparison, verdict)),
+        *_unread(comparison),
+    ]
 
 
 def doubts(comparison: Comparison, verdict: Verdict) -> list[str]:
@@ -62,7 +67,10 @@ def _unread(comparison: Comparison) -> list[str]:
 def _markdown(comparison: Comparison, verdict: Verdict) -> None:
     shown = columns(comparison)
     sides = ["---" if place < 2 else "---:" for place in range(len(shown))]
-    cells = [[_one_line(each.cell(version).text, each.cell(version).note) for each in shown] for version in comparison.versions]
+    cells = [
+        [_one_line(each.cell(version).text, each.cell(version).note) for each in shown]
+        for version in comparison.versions
+    ]
     lines = [[each.title for each in shown], sides, *cells]
     click.echo(f"**{verdict.sentence}**\n")
     click.echo("\n".join(f"| {' | '.join(line)} |" for line in lines))

@@ -57,5 +57,7 @@ def _score(chosen: Compared) -> Iterator[Tile]:
 def _size(chosen: Compared, reference: Compared) -> Iterator[Tile]:
     ours, usual = chosen.costs.size_bytes, reference.costs.size_bytes
     if ours is not None:
-        share = f"{ours / usual:.0%} of version {reference.version}" if usual and chosen is not reference else chosen.recipe
+        share = (
+            f"{ours / usual:.0%} of version {reference.version}" if usual and chosen is not reference else chosen.recipe
+        )
         yield Tile(f"{short(ours / 1e6)} MB", "size", share)

@@ -18,6 +18,7 @@ from clients.report import charts, gallery, rows, table, tiles
 from clients.report.columns import columns, load
 from clients.report.digits import short, width
 from clients.verdict import Verdict
+from evaluation.metrics.agreement import AGREE_SCORE
 from model_config import files
 
 SUMMARY, PAGE = "summary.json", "report.html"
@@ -49,7 +50,7 @@ def _page(comparison: Comparison, verdict: Verdict) -> str:
         cards=list(gallery.cards(comparison)),
         shown=verdict.winner if verdict.winner is not None else comparison.versions[-1].version,
         loads=[_load(version, row) for version in comparison.versions for row in version.speed],
-        score=gallery.AGREE_SCORE,
+        score=AGREE_SCORE,
         smallest=figures.smallest_load(comparison.versions[0]),
     )
 
@@ -60,7 +61,8 @@ def _part(name: str) -> str:
 
 def _vega() -> str:
     """Vega, Vega-Lite and vega-embed of the release that the charts are written for, as one script."""
-    return vl_convert.javascript_bundle(vl_version=altair.SCHEMA_VERSION.lstrip("v").rpartition(".")[0])
+    release = altair.SCHEMA_VERSION.lstrip("v").rpartition(".")[0]
+    return vl_convert.javascript_bundle(vl_version=release)  # type: ignore[call-arg]  # its types ask for more
 
 
 def _for_a_script(value: Any) -> str:
