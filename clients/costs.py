@@ -44,31 +44,32 @@ def of(built: Mapping[int, Version | None], model: str, metrics: str, folder: Pa
         metrics: what the server tells; its load times are those of the way it was started now.
         folder: of the results, where an earlier weighing may lie.
     """
-    loads, weighed = _load_seconds(metrics), _weighed(folder / WEIGHED, model)
+    loads, before = load_seconds(metrics), weighed(folder / WEIGHED, model)
     found = {}
     for number, version in built.items():
-        alone = _same(weighed.get(str(number), {}), version)
+        alone = _same(before.get(str(number), {}), version)
         found[number] = Costs(
             version.size_bytes if version else None,
-            alone.get("load_seconds", loads.get(f"{model}/{number}")),
+            loads.get(f"{model}/{number}", alone.get("load_seconds")),
             alone.get("memory_bytes"),
             alone.get("gpu_memory_bytes"),
         )
     return found
 
 
-def _load_seconds(text: str) -> dict[str, float]:
+def load_seconds(text: str) -> dict[str, float]:
     """Seconds of one load, by MODEL/VERSION."""
     sums: dict[str, dict[str, float]] = {_LOAD: {}, _LOADS: {}}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            name, path = sample.name, sample.labels.get("model_path", "")
+            name, path = sample.name.removesuffix("_total"), sample.labels.get("model_path", "")
             if name in sums and sample.labels.get("status", "success") == "success":
                 sums[name]["/".join(Path(path).parts[-2:])] = sample.value
     return {what: us / 1e6 / sums[_LOADS].get(what, 1.0) for what, us in sums[_LOAD].items()}
 
 
-def _weighed(path: Path, model: str) -> Mapping[str, Any]:
+def weighed(path: Path, model: str) -> Mapping[str, Any]:
+    """What an earlier weighing of the model wrote, by version; nothing where there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return found["versions"] if found["model"] == model else {}
@@ -76,7 +77,7 @@ def _weighed(path: Path, model: str) -> Mapping[str, Any]:
         return {}
 
 
-def _same(weighed: Mapping[str, Any], version: Version | None) -> Mapping[str, Any]:
+def _same(found: Mapping[str, Any], version: Version | None) -> Mapping[str, Any]:
     """What was weighed, unless the version has been built again since."""
     made = version.manifest if version else None
-    return weighed if made and weighed.get("key") == made.key else {}
+    return found if made and found.get("key") == made.key else {}

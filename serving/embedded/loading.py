@@ -57,7 +57,9 @@ class Loading:
         parameters = self.batching
         if parameters is not None and self.batching_of_versions:
             parameters = batching_parameters.of_version(folder, parameters)
+        start = time.perf_counter()
         servable = Servable(folder, self.session_config, self.tags)
+        self.metrics.load_time(str(folder), time.perf_counter() - start)
         batcher = Batcher(parameters, model, self.metrics) if parameters is not None else None
         loaded = Loaded(model, servable, batcher, self.metrics)
         try:

@@ -43,6 +43,7 @@ class Metrics:
         self._latency = self._histogram("serving:request_latency", "Microseconds", "model_name", "API", "entrypoint")
         self._runtime = self._histogram("serving:runtime_latency", "Microseconds", "model_name", "API", "runtime")
         self._loads = self._counter("cc:saved_model:load_attempt_count", "Loads", "model_path", "status")
+        self._load_time = self._counter("cc:saved_model:load_latency", "Microseconds", "model_path")
         self._warm_up = self._histogram("serving:model_warmup_latency", "Microseconds", "model_path", "status")
         self._sizes = self._histogram("serving:batching:processed_batch_size", "Rows", "model_name", buckets=_SIZES)
         self._padding = self._histogram("serving:batching:padding_size", "Rows", "model_name", buckets=_SIZES)
@@ -65,6 +66,10 @@ class Metrics:
         """A version was loaded, or could not be."""
         self._loads.labels(path, status).inc()
 
+    def load_time(self, path: str, seconds: float) -> None:
+        """Loading a version took so long, warm-up not counted."""
+        self._load_time.labels(path).inc(seconds * 1e6)
+
     def warm_up(self, path: str, status: str, seconds: float) -> None:
         """A version's warm-up records were played."""
         self._warm_up.labels(path, status).observe(seconds * 1e6)
@@ -77,7 +82,7 @@ class Metrics:
         """Everything in Prometheus' format."""
         text = generate_latest(self._registry).decode()
         # the library insists on an ending that the stock server's counters do not have
-        return text.replace("_count_total", "_count").encode()
+        return text.replace("_count_total", "_count").replace("_latency_total", "_latency").encode()
 
     def _find(
         self, model: str, api: str, entrypoint: str, status: str
