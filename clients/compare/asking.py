@@ -15,6 +15,9 @@ from clients.ask import Expert
 from clients.compare.store import Arrays, Record, Store
 from clients.compare.windows import Window, together
 from clients.errors import ClientError
+from clients.spec import DEFAULT_SIGNATURE, spec_of
+from clients.wire import framing
+from clients.wire.serving_pb2 import ModelSpec
 from evaluation.datasets.questions import Content, Dataset
 from evaluation.errors import BadAnswer, BadPicture
 from evaluation.tasks.encoding import Encoder
@@ -30,11 +33,19 @@ class _Read(NamedTuple):
     unread: str | None = None
 
 
-class _Request(NamedTuple):
-    """Questions that go to a server together, encoded."""
+class _Encoded(NamedTuple):
+    """Questions that go to a server together, as arrays."""
 
     questions: Sequence[_Read]
     inputs: Arrays
+
+
+class _Request(NamedTuple):
+    """The same for one version, as the bytes that travel."""
+
+    questions: Sequence[_Read]
+    spec: ModelSpec
+    content: bytes
 
 
 @dataclass(frozen=True)
@@ -89,13 +100,14 @@ class Asking:
     ) -> list[tuple[int, Future[list[Record]]]]:
         """Read a window's questions and hand them over, encoded once where versions want them alike."""
         read = [_read(self.dataset, place) for place in window]
-        requests: dict[Any, list[_Request]] = {}
+        encoded: dict[Any, list[_Encoded]] = {}
         found = []
         for version in versions:
-            encoder = self.experts[version].task.encoder
-            if encoder not in requests:
-                requests[encoder] = list(_encoded(self.experts[version], read))
-            found.append((version, callers.submit(self._asked, version, read, requests[encoder])))
+            expert = self.experts[version]
+            if expert.task.encoder not in encoded:
+                encoded[expert.task.encoder] = list(_encoded(expert, read))
+            requests = [_request(expert, each) for each in encoded[expert.task.encoder]]
+            found.append((version, callers.submit(self._asked, version, read, requests)))
         return found
 
     def _asked(self, version: int, read: Sequence[_Read], requests: Sequence[_Request]) -> list[Record]:
@@ -106,7 +118,7 @@ class Asking:
         expert = self.experts[version]
         first = self._name(request.questions[0].place)
         try:
-            answer = expert.client.predict(expert.model, request.inputs, version=version, outputs=expert.task.outputs)
+            answer = expert.client.send(request.spec, request.content)
         except ClientError as error:
             told = type(error)(f"version {version}, asked about {first}: {error}")
             told.code = error.code
@@ -132,7 +144,12 @@ def _read(dataset: Dataset, place: int) -> _Read:
         return _Read(place, None, str(error))
 
 
-def _encoded(expert: Expert, read: Sequence[_Read]) -> Iterator[_Request]:
+def _request(expert: Expert, encoded: _Encoded) -> _Request:
+    spec = spec_of(expert.model, expert.version, signature=DEFAULT_SIGNATURE)
+    return _Request(encoded.questions, spec, framing.predict_request(spec, encoded.inputs, expert.task.outputs))
+
+
+def _encoded(expert: Expert, read: Sequence[_Read]) -> Iterator[_Encoded]:
     there = [each for each in read if each.content is not None]
     encoder = expert.task.encoder
     free = isinstance(encoder, Encoder) and encoder.frame is None
@@ -140,7 +157,7 @@ def _encoded(expert: Expert, read: Sequence[_Read]) -> Iterator[_Request]:
     for group in together(range(len(there)), sizes):
         chosen = [there[place] for place in group]
         inputs, _ = expert.task.encode([each.content for each in chosen])
-        yield _Request(chosen, inputs)
+        yield _Encoded(chosen, inputs)
 
 
 def _size(content: Any) -> tuple[int, int] | None:
