@@ -50,7 +50,7 @@ def of(built: Mapping[int, Version | None], model: str, metrics: str, folder: Pa
         alone = _same(before.get(str(number), {}), version)
         found[number] = Costs(
             version.size_bytes if version else None,
-            loads.get(f"{model}/{number}", alone.get("load_seconds")),
+            alone.get("load_seconds", loads.get(f"{model}/{number}")),
             alone.get("memory_bytes"),
             alone.get("gpu_memory_bytes"),
         )

@@ -137,7 +137,7 @@ def _accuracies(comparison: Comparison, verdict: Verdict) -> Chart | None:
     x = alt.X(
         "speed:Q",
         title="images a second",
-        scale=alt.Scale(zero=False, nice=False, padding=70),
+        scale=alt.Scale(zero=False, nice=False, padding=28),
         axis=alt.Axis(tickCount=6),
     )
     y = alt.Y("value:Q", title=metric, scale=alt.Scale(zero=False, nice=True, padding=20))
@@ -145,7 +145,7 @@ def _accuracies(comparison: Comparison, verdict: Verdict) -> Chart | None:
     between = data.mark_rule(strokeWidth=2, opacity=0.7).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour)
     told = [alt.Tooltip("name:N", title="version"), alt.Tooltip("value:Q", title=metric, format=".4f"), "speed:Q"]
     dots = data.mark_circle(size=160, opacity=1).encode(x, y, colour, tooltip=told)
-    names = data.mark_text(dy=-16, fontSize=12).encode(x, y, text="name:N")
+    names = data.mark_text(dx=10, dy=-9, align="left", fontSize=12, fontWeight=600).encode(x, y, text="version:N")
     caption = (
         f"{metric} against speed: up and right is better. A vertical line is where the true value may be "
         "(95 %), a dashed one a goal."
@@ -160,6 +160,7 @@ def _worth(version: Compared, dyes: Mapping[int, str]) -> dict[str, Any]:
     usual = score.value - gap.value if gap else score.value
     return {
         "name": _name(version),
+        "version": str(version.version),
         "colour": dyes[version.version],
         "speed": figures.throughput(version),
         "value": score.value,

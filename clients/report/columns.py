@@ -46,14 +46,14 @@ def _costs() -> Iterator[Column]:
     def cost(read: Callable[[Compared], float | None], unit: float) -> Callable[[Compared], Cell]:
         return lambda v: Cell(known(read(v), unit), key=read(v))
 
-    def gpu(v: Compared) -> Cell:
-        size = v.costs.gpu_memory_bytes
-        return Cell("" if size is None else short(size / 2**20), key=size)
-
     yield Column("size MB", "What is loaded to answer, in megabytes", cost(lambda v: v.costs.size_bytes, 1e6))
     yield Column("load s", "Seconds that the server took to load it", cost(lambda v: v.costs.load_seconds, 1))
-    yield Column("memory MiB", "The server's memory with it alone", cost(lambda v: v.costs.memory_bytes, 2**20))
-    yield Column("GPU MiB", "The GPU memory of the server with it alone", gpu)
+    yield Column("memory MiB", "The server's memory with it alone, and below it the GPU's", _memory)
+
+
+def _memory(version: Compared) -> Cell:
+    ours, gpu = version.costs.memory_bytes, version.costs.gpu_memory_bytes
+    return Cell(known(ours, 2**20), "" if gpu is None else f"GPU {short(gpu / 2**20)}", ours)
 
 
 def _latencies() -> Iterator[Column]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from pathlib import Path
 from typing import Any, Final
@@ -144,19 +144,20 @@ def _(answer: Detected, truth: bool = False) -> Told:
 
 @told.register
 def _(answer: Classified, truth: bool = False) -> Told:
-    return _guessed(answer.guesses[:_MOST_GUESSES], truth)
+    first = [replace(guess, present=not place) for place, guess in enumerate(answer.guesses[:_MOST_GUESSES])]
+    return _guessed(first, truth)
 
 
 @told.register
 def _(answer: MultiLabelled, truth: bool = False) -> Told:
     if truth:
-        return _guessed([guess for guess in answer.guesses if guess.present], truth)
+        return _guessed(answer.guesses, truth)
     return _guessed(sorted(answer.guesses, key=lambda guess: -guess.score)[:_MOST_GUESSES], truth)
 
 
 def _guessed(guesses: Sequence[Guess], truth: bool) -> Told:
     if truth:
-        text = ", ".join(guess.label for guess in guesses) or "nothing"
+        text = ", ".join(guess.label for guess in guesses if guess.present) or "nothing"
         return Told(text, text=text)
     bars = tuple(Bar(each.label, each.score, each.present) for each in guesses)
     return Told(", ".join(f"{bar.label} {bar.score:.2f}" for bar in bars), bars=bars)

@@ -16,6 +16,8 @@ from clients.verdict import Verdict
 from model_config.console import print_json, print_table
 
 _UNKNOWN: Final = {"", "unknown"}
+_WIDEST: Final = 100  # columns of a terminal
+_AIR: Final = 2  # between two columns, where there is room
 
 
 def show(comparison: Comparison, verdict: Verdict, form: str) -> None:
@@ -25,11 +27,16 @@ def show(comparison: Comparison, verdict: Verdict, form: str) -> None:
 
 def _text(comparison: Comparison, verdict: Verdict) -> None:
     shown = [each for each in columns(comparison) if _says_something(each, comparison)]
-    header = [each.title.replace(" ", "\n") for each in shown]
+    header = ["n", *(each.title.replace(" ", "\n") for each in shown[1:])]
     lines = [[_lines(each.cell(version)) for each in shown] for version in comparison.versions]
-    print_table(f"{comparison.model}: {verdict.sentence}", header, lines, left=2)
+    wide = sum(_width(cells) for cells in zip(header, *lines)) + _AIR * len(header) > _WIDEST
+    print_table(f"{comparison.model}: {verdict.sentence}", header, lines, left=2, apart=1 if wide else _AIR)
     for line in remarks(comparison, verdict):
         click.echo(line)
+
+
+def _width(cells: Sequence[str]) -> int:
+    return max(len(line) for cell in cells for line in cell.split("\n"))
 
 
 def _says_something(column: Column, comparison: Comparison) -> bool:

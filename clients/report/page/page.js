@@ -7,7 +7,7 @@ if (specs) {
   }
 }
 
-/* What is not known stands last, whichever way a column is sorted. */
+// What is not known stands last, whichever way a column is sorted.
 function compare(one, other, up) {
   if (one === other) return 0;
   if (one === "") return 1;
@@ -26,6 +26,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
     table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => compare(key(a), key(b), up)));
   }));
 }
+
+// What is folded up cannot be unfolded on paper.
+window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(each => (each.open = true)));
 
 const buttons = [...document.querySelectorAll("[data-show]")];
 for (const button of buttons) {
