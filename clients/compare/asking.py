@@ -100,13 +100,12 @@ class Asking:
     ) -> list[tuple[int, Future[list[Record]]]]:
         """Read a window's questions and hand them over, encoded once where versions want them alike."""
         read = [_read(self.dataset, place) for place in window]
-        encoded: dict[Any, list[_Encoded]] = {}
-        found = []
+        found, before, encoded = [], None, list[_Encoded]()
         for version in versions:
             expert = self.experts[version]
-            if expert.task.encoder not in encoded:
-                encoded[expert.task.encoder] = list(_encoded(expert, read))
-            requests = [_request(expert, each) for each in encoded[expert.task.encoder]]
+            if expert.task.encoder != before:
+                before, encoded = expert.task.encoder, list(_encoded(expert, read))
+            requests = [_request(expert, each) for each in encoded]
             found.append((version, callers.submit(self._asked, version, read, requests)))
         return found
 
