@@ -13,9 +13,10 @@ from typing import Any
 
 from clients import costs
 from model_config import base_path, bundle, files, gpu, server_config
+from model_config.places import state_folder
 from serving import address, plan, servers
 from serving.backends import BACKENDS
-from serving.notes import Running, folder
+from serving.notes import Running
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,8 @@ def _alone(
         yield server.running
     finally:
         server.stop()
-        shutil.rmtree(
-            folder(port), ignore_errors=True
-        )  # its log is of no use any more, and its port is never used again
+        # its log is of no use any more, as nobody looks for a server on this port
+        shutil.rmtree(state_folder(port), ignore_errors=True)
 
 
 def _weight(running: Running, version: base_path.Version, before: int | None) -> Weight:

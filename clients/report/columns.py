@@ -107,10 +107,11 @@ def _answers(comparison: Comparison) -> Iterator[Column]:
 
 
 def _score(score: Score) -> Cell:
-    return Cell(f"{score.value:.3f}", _difference(score), score.value)
+    return Cell(f"{score.value:.3f}", difference(score), score.value)
 
 
-def _difference(score: Score) -> str:
+def difference(score: Score) -> str:
+    """How far a score is from the reference's, with its interval; empty for the reference itself."""
     gap = score.difference
     if gap is None:
         return ""

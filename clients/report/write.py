@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import vl_convert
 from markupsafe import Markup
 
 from clients import figures
-from clients.comparison import Compared, Comparison
-from clients.report import charts, gallery, rows, table, tiles
-from clients.report.columns import columns, load
-from clients.report.digits import short, width
+from clients.comparison import Comparison
+from clients.report import charts, details, gallery, rows, table, tiles
+from clients.report.columns import columns
 from clients.verdict import Verdict
 from evaluation.metrics.agreement import AGREE_SCORE
 from model_config import files
@@ -49,7 +47,7 @@ def _page(comparison: Comparison, verdict: Verdict) -> str:
         doubts=table.doubts(comparison, verdict),
         cards=list(gallery.cards(comparison)),
         shown=verdict.winner if verdict.winner is not None else comparison.versions[-1].version,
-        loads=[_load(version, row) for version in comparison.versions for row in version.speed],
+        details=details.details(comparison),
         score=AGREE_SCORE,
         smallest=figures.smallest_load(comparison.versions[0]),
     )
@@ -68,11 +66,3 @@ def _vega() -> str:
 def _for_a_script(value: Any) -> str:
     """JSON that nothing inside can end the script element of."""
     return json.dumps(value).replace("<", "\\u003c")
-
-
-def _load(version: Compared, row: Mapping[str, Any]) -> list[str]:
-    """A line of the table with every load."""
-    latencies = [short(row[f"p{percent}_ms"]) for percent in (50, 90, 99)]
-    rate = f"{short(row['images_per_s'])} {width(row['images_per_s'], row['images_per_s_interval'])}"
-    what = load(row) if row["concurrency"] else f"{row['batch']} at {row['rate']:g}/s"
-    return [f"{version.version} {version.recipe}", what, rate, *latencies, str(row["requests"]), row["verdict"]]
