@@ -169,7 +169,7 @@ def _speed(judged: Judged) -> float:
 def _shipped(winner: Judged, judged: tuple[Judged, ...], reference: int) -> str:
     count = len(winner.findings)
     meets = "the goal" if count == 1 else f"all {count} goals"
-    rate = f"{_speed(winner):.4g} images/s"
+    rate = f"{_speed(winner):.{0 if _speed(winner) >= 100 else 2}f} images/s"
     usual = next((each for each in judged if each.version == reference), winner)
     if winner is usual:
         return f"Ship {winner.name}: it meets {meets}, and of those that do it is the fastest with {rate}."
