@@ -3,8 +3,7 @@
 const specs = document.getElementById("specs");
 if (specs) {
   for (const [key, spec] of Object.entries(JSON.parse(specs.textContent))) {
-    // only errors: an Altair for older Pythons writes for an older Vega than the one inside, and Vega remarks on it
-    vegaEmbed(document.querySelector(`[data-chart="${key}"]`), spec, { actions: false, renderer: "svg", logLevel: 1 });
+    vegaEmbed(document.querySelector(`[data-chart="${key}"]`), spec, { actions: false, renderer: "svg" });
   }
 }
 
