@@ -199,6 +199,7 @@ def test_without_labels_only_agreement_is_told(command, data, tmp_path):
         (("--shard", "some"), "a shard is given as I/N"),
         (("--data", "nowhere"), "no data at nowhere"),
         (("--format", "npz"), "is a directory"),
+        (("--format", "idx"), "holds 0 idx files"),
     ],
 )
 def test_what_makes_no_comparison_is_one_sentence(command, options, words, tmp_path):
@@ -254,6 +255,13 @@ def test_nan_in_an_answer_names_version_and_picture(doubtful, tmp_path):
 
     assert_one_sentence(both, "version 2 answered NaN or an infinite number in output scores about dark/c.png")
     assert alone.returncode == 0, alone.stderr
+
+
+def test_labels_that_do_not_fit_are_told_before_anything_is_asked(doubtful, data, tmp_path):
+    done = run(*doubtful, "--version", 1, "--data", data, "--output", tmp_path / "out")
+
+    assert_one_sentence(done, "another kind than one class each", "--format pictures")
+    assert not (tmp_path / "out").exists()
 
 
 def test_tensors_go_to_a_model_as_they_are(doubtful, tmp_path):
