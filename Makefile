@@ -19,12 +19,14 @@ DONE   := .venv/installed
 
 # `make serve VERSION="1 2"` serves both
 versions = $(foreach number,$(VERSION),--version $(number))
+# an option only where its variable was given, not where it has the value above
+asked    = $(if $(filter-out file default undefined,$(origin $(1))),$(2) $($(1)))
 
 compose  = $(COMPOSE) --project-name tf-serving-suite --file docker/compose.yaml
 batching = --enable_batching=true --enable_per_model_batching_parameters=true --batching_parameters_file=/models/batching.config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock wire demo convert config serve swap stop status certs preflight up down predict bench compare test lint clean
+.PHONY: help setup lock wire demo convert config serve swap stop status certs preflight up down predict bench compare weigh test lint clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -88,8 +90,12 @@ predict: $(DONE)  ## find things in IMAGE with VERSION of MODEL, draw them into 
 bench: $(DONE)  ## measure VERSION of MODEL with BATCH and CONCURRENCY on IMAGE (random inputs without one)
 	@$(PY) -m clients bench --server $(SERVER) --model $(MODEL) $(versions) $(if $(IMAGE),--image "$(IMAGE)") --batch $(BATCH) --concurrency $(CONCURRENCY)
 
-compare: $(DONE)  ## compare VERSION="1 2" of MODEL on labelled pictures (DATA=...), write a page
-	@$(PY) -m clients compare --server $(SERVER) --model $(MODEL) $(versions) --batch $(BATCH) --concurrency $(CONCURRENCY) $(if $(DATA),--data $(DATA))
+compare: $(DONE)  ## compare VERSION="1 2" of MODEL on labelled data (DATA=...), say which to ship (OPTIONS="--goal ... --promote"), write a page
+	@$(PY) -m clients compare --server $(SERVER) --model $(MODEL) $(versions) $(call asked,BATCH,--batch) $(call asked,CONCURRENCY,--concurrency) \
+	  $(if $(DATA),--data $(DATA)) $(OPTIONS)
+
+weigh: $(DONE)  ## serve each VERSION of MODEL alone for a moment, and note its load time and memory for compare
+	@$(PY) -m serving weigh --model $(MODEL) $(versions) --backend $(BACKEND) $(if $(IMAGE),--image $(IMAGE))
 
 up: $(DONE)  ## serve VERSION of MODEL from the stock image with Prometheus and Grafana (PROFILE=cpu|gpu BATCHING=1)
 	@$(PY) -m model_config use $(MODEL) $(versions) --apart --root /models $(if $(BATCHING),--batching)

@@ -23,11 +23,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from clients import bench, environment
+from clients import environment
 from clients.ask import Expert
 from clients.client import Client
-from clients.compare import judging, run
-from clients.loadgen.plan import Point, Rules
+from clients.compare import judging, measuring, run
+from clients.speed import Loads
 from evaluation.datasets import loading
 from evaluation.datasets.questions import Dataset
 from model_config.data import Data
@@ -113,10 +113,10 @@ def _load(client: Client, subject: Subject, dataset: Dataset, folder: Path, batc
 def _bench(client: Client, wanted: run.Wanted, dataset: Dataset) -> float:
     """Pictures a second of version 1, all pictures encoded before."""
     expert = Expert.connect(client, wanted.model, VERSIONS[0], task=wanted.task)
-    contents = [question.read() for question in dataset.questions[:64]]
-    rules = Rules(warm_up=2 * wanted.in_flight, requests=max(1, len(dataset.questions) // wanted.batch))
-    load = Point(None, wanted.batch, wanted.in_flight)
-    return float(bench.measure({1: expert}, contents, load, rules, lambda *_: None)[1]["images_per_s"])
+    requests = max(1, len(dataset.questions) // wanted.batch)
+    loads = Loads((wanted.batch,), (wanted.in_flight,), requests=requests, warm_up=2 * wanted.in_flight)
+    rows = measuring.measure({VERSIONS[0]: expert}, wanted, dataset, loads, lambda *_: None)
+    return float(rows[VERSIONS[0]][0]["images_per_s"])
 
 
 def _asked(client: Client, wanted: run.Wanted, dataset: Dataset) -> float:

@@ -63,7 +63,7 @@ def _weight(canvas: Picture) -> int:
 
 def _draw_one(image: Image.Image, detection: Detection, text: str, factor: int, weight: int) -> None:
     ymin, xmin, ymax, xmax = (round(edge * factor) for edge in detection.box)
-    colour = _colour(detection.number)
+    colour = colour_of(detection.number)
     edges = (min(xmin, xmax), min(ymin, ymax), max(xmin, xmax), max(ymin, ymax))
     ImageDraw.Draw(image).rectangle(edges, outline=colour, width=2 * weight)
     font, text = _font(text, detection.number, _LETTERS * weight)
@@ -77,7 +77,7 @@ def _listed(picture: Picture, guesses: Iterable[Guess]) -> Picture:
     top = 0
     for guess in guesses:
         font, text = _font(str(guess), guess.number, _LETTERS * weight)
-        top = _label(image, text, font, (0, top), _colour(guess.number))
+        top = _label(image, text, font, (0, top), colour_of(guess.number))
     return np.asarray(image, np.uint8)
 
 
@@ -101,7 +101,7 @@ def _label(image: Image.Image, text: str, font: fonts.Font, corner: tuple[int, i
     return y + height
 
 
-def _colour(number: int) -> Colour:
+def colour_of(number: int) -> Colour:
     """A bright colour of its own for each class: steps of the golden angle around the colour wheel."""
     red, green, blue = colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)

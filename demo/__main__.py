@@ -25,6 +25,7 @@ HELD_OUT_SEED = 1000  # far from the training's, so that no picture is seen twic
 USUAL_PORT = 8500
 
 _VERSIONS = ("--version", "1", "--version", "2")
+_BRIEFLY = ("--requests", "500", "--seconds", "2")  # just enough for p99 under the smallest load
 
 
 @click.command(cls=Command)
@@ -43,7 +44,8 @@ def main() -> None:
     _say("a server over both")
     with _serving(port):
         _say("the same questions to each")
-        _run("clients", "compare", "--server", f"{address.LOCAL}:{port}", "--model", "demo", *_VERSIONS)
+        server = f"{address.LOCAL}:{port}"
+        _run("clients", "compare", "--server", server, "--model", "demo", *_VERSIONS, *_BRIEFLY)
     _say("next: make serve VERSION=2, or point model_config/models.yaml at a model of yours")
 
 

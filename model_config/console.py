@@ -99,22 +99,25 @@ def print_line(text: str, value: Any, as_json: bool) -> None:
         click.echo(text)
 
 
-def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> None:
-    """A result for people on stdout; the first ``left`` columns are words, the others numbers."""
+def print_table(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, apart: int = 2
+) -> None:
+    """A result for people on stdout; the first ``left`` columns are words, the others numbers, ``apart`` so far."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, apart - 1, 0, 0), pad_edge=False)
     for place, name in enumerate(header):
         table.add_column(name, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     # names and labels are told as they are, brackets and colons included
     console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:  # a file or a pipe has no width to fold for
+        console.width = _WIDE
     console.print(title, style="bold", soft_wrap=True)
-    # a file or a pipe has no width to fold for
-    console.print(table, width=None if console.is_terminal else _WIDE)
+    console.print(table)
 
 
 _WIDE = 160

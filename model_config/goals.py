@@ -14,6 +14,15 @@ Positive = Annotated[float, Field(ge=0)]
 HIGHER_IS_BETTER: Final = frozenset({"accuracy", "throughput"})
 
 
+_UNITS: Final = {"p99": (1.0, " ms"), "throughput": (1.0, "/s"), "size": (1e6, " MB"), "memory": (1e6, " MB")}
+
+
+def in_unit(quantity: str, value: float) -> str:
+    """A quantity's value as people read it, such as ``2.3 MB``."""
+    size, name = _UNITS.get(quantity, (1.0, ""))
+    return f"{value / size:.4g}{name}"
+
+
 def _dashes(name: str) -> str:
     return name.replace("_", "-")
 
@@ -79,15 +88,15 @@ class Verdict:
     words: str
 
 
-def meets(quantity: str, goal: Goal, value: float, reference: float) -> Verdict:
-    """Hold a value against a goal; ``reference`` is version 1's.
+def meets(quantity: str, goal: Goal, value: float, reference: float, against: int = 1) -> Verdict:
+    """Hold a value against a goal; ``reference`` is the value of the version that it is held ``against``.
 
     Args:
         quantity: a field of Goals, which says whether more or less is better.
     """
     sign = 1 if quantity in HIGHER_IS_BETTER else -1
     missed = list(_missed(goal, sign, value, reference))
-    said = f"{value:.4g} against {reference:.4g} of version 1"
+    said = f"{in_unit(quantity, value)} against {in_unit(quantity, reference)} of version {against}"
     if missed:
         return Verdict(False, f"{said} misses {' and '.join(missed)}")
     return Verdict(True, f"{said} meets {goal}")
@@ -105,3 +114,15 @@ def _missed(goal: Goal, sign: int, value: float, reference: float) -> Iterator[s
         yield f"percent-min-improvement {goal.percent_min_improvement:g}"
     if goal.threshold is not None and sign * (value - goal.threshold) < 0:
         yield f"threshold {goal.threshold:g}"
+
+
+def limit(quantity: str, goal: Goal, reference: float) -> float:
+    """The value that just meets a goal, to be drawn into charts."""
+    sign, unit = (1 if quantity in HIGHER_IS_BETTER else -1), abs(reference) / 100
+    least = [
+        None if goal.max_degradation is None else reference - sign * goal.max_degradation,
+        None if goal.percent_max_degradation is None else reference - sign * goal.percent_max_degradation * unit,
+        None if goal.percent_min_improvement is None else reference + sign * goal.percent_min_improvement * unit,
+        goal.threshold,
+    ]
+    return sign * max(sign * each for each in least if each is not None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _ASK = ("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+_ASK_USED = ("nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits")
 _ASK_S = 20.0
 
 
@@ -21,9 +22,22 @@ class Gpu:
 @lru_cache(maxsize=1)  # asking the driver takes a second
 def first() -> Gpu:
     """The first GPU; an empty one where there is none or no driver."""
-    try:
-        told = subprocess.run(_ASK, capture_output=True, text=True, timeout=_ASK_S, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
+    told = _asked(_ASK)
+    if told is None:
         return Gpu()
     name, _, driver = told.strip().partition("\n")[0].partition(", ")
     return Gpu(name, driver)
+
+
+def used_bytes() -> int | None:
+    """What of the first GPU's memory is taken, by whomever; None where there is none or no driver."""
+    told = _asked(_ASK_USED)
+    first_line = (told or "").strip().partition("\n")[0]
+    return int(first_line) * 2**20 if first_line.isdigit() else None
+
+
+def _asked(command: tuple[str, ...]) -> str | None:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -190,6 +190,38 @@ def preflight(
 
 
 @main.command()
+@options.model
+@options.versions
+@options.repository
+@click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True, help="What serves them.")
+@click.option("--image", default="", help="The container's image; what suits this machine when left out.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for costs.json; results/MODEL when left out.")
+@_timeout
+@options.as_json
+def weigh(
+    model: str,
+    versions: tuple[int, ...],
+    repository: Path,
+    backend: str,
+    image: str,
+    output: Path | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Serve each version alone for a moment, and say how long it loads and what memory it takes; compare shows it.
+
+    Example: python -m serving weigh --model demo --version 1 --version 2
+    """
+    from serving import weighing
+
+    stop, found = stop_signal(), []
+    for each in weighing.weigh(weighing.order(repository, model, versions, backend, image), stop, timeout):
+        print_line(each.words, each.to_json(), as_json)
+        found.append(each)
+    weighing.keep(model, found, output or Path("results") / model)
+
+
+@main.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Where to put them.")
 @click.option("--host", "hosts", multiple=True, help="One more name or address of the server. May be repeated.")
 @click.option("--replace", is_flag=True, help="Make new ones over those that are there.")

@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from model_config import server_config
+from model_config.places import STATE_FOLDER, bundle_folder
+from model_config.places import state_folder as folder
 from serving import address
 
-STATE_FOLDER = Path(".serving")
 STOP_S = 15.0
 
-_NOTE, _LOG, _BUNDLE = "server.json", "log", "bundle"
+_NOTE, _LOG = "server.json", "log"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Running:
     @property
     def bundle(self) -> Path:
         """Its config files."""
-        return folder(self.port) / _BUNDLE
+        return bundle_folder(self.port)
 
     @property
     def config(self) -> Path:
@@ -81,16 +82,6 @@ class Running:
     def to_json(self) -> dict[str, object]:
         """For machines: where it is and what it serves."""
         return {**asdict(self), "server": self.server, "log": str(self.log)}
-
-
-def folder(port: int) -> Path:
-    """Where everything about the server on a port is kept."""
-    return STATE_FOLDER / str(port)
-
-
-def bundle_folder(port: int) -> Path:
-    """Where the config files of the server on a port are."""
-    return folder(port) / _BUNDLE
 
 
 def note(running: Running) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_config import base_path, bundle, fit, gpu
+from model_config import base_path, bundle, fit, gpu, places
 from model_config.errors import ServeError
 from model_config.server_config import Served
 from serving import address, backends, notes
@@ -102,7 +102,7 @@ def _launch(order: Order, versions: Sequence[base_path.Version]) -> Launch:
     gpus = "" if order.gpus == _NO_GPUS else order.gpus or ("all" if gpu.first().name else "")
     return Launch(
         repository=order.repository.resolve(),
-        bundle=notes.bundle_folder(order.port).resolve(),
+        bundle=places.bundle_folder(order.port).resolve(),
         port=order.port,
         rest_port=order.rest_port,
         host=order.host,

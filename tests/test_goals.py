@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_config import goals, models
+from model_config import goal_options, goals, models
 from model_config.errors import BadModelsFile
 from model_config.goals import Goal
 
@@ -66,3 +66,34 @@ def test_models_yaml_speaks_with_dashes():
 def test_a_goal_that_says_nothing_is_refused_in_a_sentence(entry, words):
     with pytest.raises(BadModelsFile, match=words):
         parsed(**entry)
+
+
+@given(
+    st.sampled_from(list(goals.Goals.model_fields)),
+    st.sampled_from(["max_degradation", "percent_max_degradation", "percent_min_improvement", "threshold"]),
+    st.floats(0.01, 90),
+    st.floats(0.01, 1e6),
+)
+def test_the_limit_of_a_goal_just_meets_it(quantity, word, number, reference):
+    goal = Goal(**{word: number})
+    edge = goals.limit(quantity, goal, reference)
+    worse = -1 if quantity in goals.HIGHER_IS_BETTER else 1
+
+    assert goals.meets(quantity, goal, edge, reference).met
+    assert not goals.meets(quantity, goal, edge + worse * 1e-3 * max(1.0, abs(edge), reference), reference).met
+
+
+def test_goals_of_the_command_line_replace_those_of_the_same_quantity():
+    declared = parsed(accuracy={"max-degradation": 0.01}, p99={"threshold": 20})
+    found = goal_options.with_given(declared, ["p99:threshold=7,priority=2", "size:percent-min-improvement=50"])
+
+    assert found.accuracy == declared.accuracy
+    assert found.p99 == Goal(threshold=7, priority=2)
+    assert found.size == Goal(percent_min_improvement=50)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "value", "words"), [("size", 2.26e6, "2.26 MB"), ("p99", 7.0, "7 ms"), ("accuracy", 0.955, "0.955")]
+)
+def test_values_are_told_in_the_unit_that_people_read(quantity, value, words):
+    assert goals.in_unit(quantity, value) == words

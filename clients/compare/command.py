@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clients.compare import wishes
 from clients.options import connection
 from model_config import options
-from model_config.console import Commands, print_json, print_line, progress, stderr
+from model_config.console import Commands, print_line, progress
 from model_config.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from model_config.models import Model
 
 _path = click.Path(path_type=Path)
-FORMATS = ("coco", "folders", "findings", "pairs", "idx", "npz", "pictures")
+LAYOUTS = ("coco", "folders", "findings", "pairs", "idx", "npz", "pictures")
 
 
 def _data_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,21 +35,13 @@ def _data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
             click.option("--data", type=_path, help="Labelled data; what models.yaml names when left out."),
-            click.option(
-                "--format", "layout", type=click.Choice(FORMATS), help="Of it; what it looks like when left out."
-            ),
+            click.option("--layout", type=click.Choice(LAYOUTS), help="Of the data; what it looks like when left out."),
             click.option("--pictures", type=_path, help="Folder of its pictures, where that is another."),
             click.option("--limit", type=click.IntRange(1), help="So many questions at most."),
         )
     ):
         command = option(command)
     return command
-
-
-_requests = click.option("--requests", default=1000, show_default=True, help="Requests a version, to measure with.")
-_warm_up = click.option("--warm-up", default=50, show_default=True, help="Requests before them that do not count.")
-_batch = click.option("--batch", default=1, show_default=True, help="Pictures a request, to measure with.")
-_concurrency = click.option("--concurrency", default=1, show_default=True, help="Requests in flight, to measure with.")
 
 
 @click.group(cls=Commands, invoke_without_command=True)
@@ -61,17 +54,17 @@ _concurrency = click.option("--concurrency", default=1, show_default=True, help=
 @click.option("--shard", metavar="I/N", help="Ask only this part, such as 1/4; merge puts the parts together.")
 @click.option("--output", type=_path, help="Folder for what comes of it; results/MODEL when left out.")
 @options.repository
-@_requests
-@_warm_up
-@_batch
-@_concurrency
+@wishes.measuring
+@wishes.telling
+@wishes.promoting
 @options.models_file
 @options.as_json
 @click.pass_context
 def compare(context: click.Context, /, **given: Any) -> None:
-    """Ask versions the same labelled questions: accuracy, agreement, latency, throughput, a page to look at.
+    """Ask versions the same labelled questions under the same loads, and say which one to ship; writes a page.
 
     The first version named is what the others are held against. When it is interrupted, the same command goes on.
+    The exit code is 0 when a version meets every goal, and 3 when none does.
 
     Example: python -m clients compare --model demo --version 1 --version 2
     """
@@ -79,7 +72,7 @@ def compare(context: click.Context, /, **given: Any) -> None:
         return
     if not given["model"] or not given["versions"]:
         raise SuiteError("say what to compare: --model NAME --version 1 --version 2")
-    _compare(**given)
+    context.exit(_compare(**given))
 
 
 @compare.command()
@@ -90,30 +83,35 @@ def compare(context: click.Context, /, **given: Any) -> None:
 @_data_options
 @click.option("--output", type=_path, help="Folder for what comes of it; results/MODEL when left out.")
 @options.repository
+@wishes.telling
 @options.models_file
 @options.as_json
-def merge(folders: tuple[Path, ...], versions: tuple[int, ...], as_json: bool, **given: Any) -> None:
+@click.pass_context
+def merge(context: click.Context, /, folders: tuple[Path, ...], versions: tuple[int, ...], **given: Any) -> None:
     """Put the answers of all shards together: the result is that of one run.
 
     Example: python -m clients compare merge results/shard-1 results/shard-2 --data coco
     """
-    from clients.compare import merging, run, whole
+    from clients.compare import measuring, merging, run, telling, whole
 
     model, there = merging.model_of(folders)
     chosen = tuple(dict.fromkeys(versions)) or there
     if set(chosen) != set(there):
         raise SuiteError(f"the folders hold answers of versions {', '.join(map(str, there))}; name these, or none")
+    goals = telling.goals_of(model, given["file"], given["goals"])
     wanted, dataset = _wanted(model, chosen, given)
     merging.merge(folders, wanted, dataset)
-    found = whole.comparison(wanted, dataset, {}, _command())
+    found = whole.comparison(wanted, dataset, {}, measuring.costs_of(wanted, ""), _command())
     run.finish(wanted)
-    _write(found, wanted.folder, as_json)
+    context.exit(telling.tell(found, wanted, goals, given, None))
 
 
-def _compare(connection: Connection, model: str, versions: tuple[int, ...], as_json: bool, **given: Any) -> None:
+def _compare(connection: Connection, model: str, versions: tuple[int, ...], **given: Any) -> int:
+    from clients import costs
     from clients.client import Client
-    from clients.compare import run, whole
+    from clients.compare import measuring, run, telling, whole
 
+    goals = telling.goals_of(model, given["file"], given["goals"])  # wrong ones are told before hours of asking
     wanted, dataset = _wanted(model, tuple(dict.fromkeys(versions)), given)
     with Client(connection) as client, progress() as bars:
         asked = len(wanted.places(dataset))
@@ -121,13 +119,16 @@ def _compare(connection: Connection, model: str, versions: tuple[int, ...], as_j
         experts = run.ask(client, wanted, dataset, told)
         if wanted.shard.total > 1:
             bars.stop()
-            _tell_shard(wanted, asked, as_json)
-            return
-        measured = _bars(bars, "measuring", versions, given["requests"])
-        speed = whole.measure(experts, dataset, given, measured)
-    found = whole.comparison(wanted, dataset, speed, _command())
-    run.finish(wanted)
-    _write(found, wanted.folder, as_json)
+            _tell_shard(wanted, asked, given["as_json"])
+            return 0
+        loads = measuring.loads_of(given)
+        measured = _bars(bars, "measuring", versions, loads.steps)
+        speed = measuring.measure(experts, wanted, dataset, loads, measured)
+        takes = measuring.costs_of(wanted, costs.metrics_of(connection.server, given["metrics_url"]))
+        found = whole.comparison(wanted, dataset, speed, takes, _command())
+        run.finish(wanted)
+        bars.stop()
+        return telling.tell(found, wanted, goals, given, client)
 
 
 def _wanted(model: str, versions: tuple[int, ...], given: dict[str, Any]) -> tuple[Wanted, Dataset]:
@@ -161,15 +162,6 @@ def _tell_shard(wanted: Wanted, asked: int, as_json: bool) -> None:
     said = {"model": wanted.model, "shard": str(wanted.shard), "asked": asked, "folder": str(wanted.folder)}
     words = f"shard {wanted.shard}: {asked} questions to each version are answered in {wanted.folder}"
     print_line(f"{words}; when all shards are: python -m clients compare merge FOLDER…", said, as_json)
-
-
-def _write(found: Any, folder: Path, as_json: bool) -> None:
-    from clients.report import table, write
-
-    summary, page = write.write(found, folder)
-    rows = write.rows(found)
-    print_json(rows) if as_json else table.show(found.model, rows)
-    stderr().print(f"written: {summary}\nopen:    {page.resolve().as_uri()}")
 
 
 def _data(given: dict[str, Any], known: Model | None) -> Data:

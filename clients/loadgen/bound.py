@@ -9,7 +9,7 @@ import numpy as np
 from clients.loadgen import slo
 from clients.loadgen.codes import Code
 from clients.loadgen.measured import INTERRUPTED, Measured, latencies_ns
-from clients.loadgen.percentiles import needed, stays_under
+from clients.loadgen.percentiles import needed, percentile, stays_under
 from clients.loadgen.plan import Point
 from clients.loadgen.result import Row
 from clients.loadgen.run import Bench, row
@@ -60,9 +60,7 @@ class Search:
     def _found(self, point: Point) -> Kept:
         alone = replace(point, in_flight=1, rate=0.0)
         first = self.bench.measured(alone, replace(self.bench.rules, requests=_FIRST))
-        # one caller keeps a server half busy at this rate
-        start = max(_LEAST_RATE, len(first.done_ns) / first.seconds / 2)
-        found = slo.search(lambda rate: self._probe(replace(point, rate=rate)), start, _LEAST_RATE)
+        found = slo.Found(None, None, ()) if self._is_hopeless(first) else self._searched(point, first)
         kept = Kept(alone, first) if found.rate is None else self._confirmed(point, found.rate)
         told = {
             "bound_ms": self.bound_ms,
@@ -71,6 +69,15 @@ class Search:
             "tried": [{"rate": round(rate, 3), "kept": held} for rate, held in found.tried],
         }
         return replace(kept, extra={**kept.extra, "slo": told})
+
+    def _is_hopeless(self, alone: Measured) -> bool:
+        """Most requests take longer than the bound even where none waits for another."""
+        return bool(percentile(latencies_ns(alone.samples), 50) > self.bound_ms * 1e6)
+
+    def _searched(self, point: Point, alone: Measured) -> slo.Found:
+        # one caller keeps a server half busy at this rate
+        start = max(_LEAST_RATE, len(alone.done_ns) / alone.seconds / 2)
+        return slo.search(lambda rate: self._probe(replace(point, rate=rate)), start, _LEAST_RATE)
 
     def _confirmed(self, point: Point, rate: float) -> Kept:
         """What held in a probe, measured in full; where it does not hold there, a lower rate."""

@@ -97,7 +97,10 @@ class Session:
         """Ask as the rules say before anything counts."""
         if not self._rules.warm_up:
             return
-        self._warm_up = self._run(self._rules.warm_up).samples
+        warmed = self._run(self._rules.warm_up)
+        if warmed.ended == INTERRUPTED:
+            raise KeyboardInterrupt  # nothing was measured yet, so there is nothing to be kept
+        self._warm_up = warmed.samples
         if any(self._tails) and (self._warm_up[:, 3] == Code.OTHER_VERSION).all():
             # this server ends its answers in another way, so they cannot be told apart
             self._fleet.close()

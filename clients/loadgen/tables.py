@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clients.loadgen.result import Row
-from clients.report.table import short
+from clients.report.digits import short
 from model_config.console import print_table
 
 _HEADER = ("version", "batch", "load", "p50 ms", "p90 ms", "p99 ms", "images/s", "n", "verdict")

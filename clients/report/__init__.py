@@ -1,1 +1,1 @@
-"""The comparison as people read it: a table, a JSON file and a page."""
+"""The comparison as people and programs read it: a table in four formats, a JSON file and a page."""

@@ -1,70 +1,105 @@
-"""The comparison's rows in words, the same in the terminal and on the page."""
+"""The one table as text, Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
-from model_config.console import print_table
+import click
 
-Row = dict[str, Any]
+from clients.comparison import Comparison
+from clients.loadgen.tables import as_csv
+from clients.report import rows
+from clients.report.columns import Cell, Column, all_doubts, columns
+from clients.verdict import Verdict
+from model_config.console import print_json, print_table
+
+_UNKNOWN: Final = {"", "unknown"}
+_WIDEST: Final = 100  # columns of a terminal
+_AIR: Final = 2  # between two columns, where there is room
 
 
-def header(rows: Sequence[Row]) -> list[str]:
-    """The columns' names."""
-    metric = rows[0]["metric"]["name"]
-    first = rows[0]["version"]
-    return ["version", "recipe", "MB", "p50 ms", "p90 ms", "p99 ms", "images/s", metric, f"agrees with {first}"]
+def show(comparison: Comparison, verdict: Verdict, form: str) -> None:
+    """Print the comparison on stdout in one of FORMATS."""
+    FORMATS[form](comparison, verdict)
 
 
-def cells(row: Row) -> list[str]:
-    """One version's values, in the columns' order."""
-    size = row["size_bytes"]
+def _text(comparison: Comparison, verdict: Verdict) -> None:
+    shown = [each for each in columns(comparison) if _says_something(each, comparison)]
+    header = ["n", *(each.title.replace(" ", "\n") for each in shown[1:])]
+    lines = [[_lines(each.cell(version)) for each in shown] for version in comparison.versions]
+    wide = sum(_width(cells) for cells in zip(header, *lines)) + _AIR * len(header) > _WIDEST
+    print_table(f"{comparison.model}: {verdict.sentence}", header, lines, left=2, apart=1 if wide else _AIR)
+    for line in remarks(comparison, verdict):
+        click.echo(line)
+
+
+def _width(cells: Sequence[str]) -> int:
+    return max(len(line) for cell in cells for line in cell.split("\n"))
+
+
+def _says_something(column: Column, comparison: Comparison) -> bool:
+    """What is unknown of all only takes room in a terminal; the doubts stand below the table."""
+    texts = {column.cell(version).text for version in comparison.versions}
+    return not texts <= _UNKNOWN and column.title != "doubts"
+
+
+def _lines(cell: Cell) -> str:
+    """The note below the text, a word a line: so all columns fit side by side."""
+    return "\n".join([cell.text, *cell.note.split()])
+
+
+def remarks(comparison: Comparison, verdict: Verdict) -> list[str]:
+    """What has to be said beside the table, a line each: why not the others, what to doubt, what was not read."""
+    usual = ["no goals were given, so MLPerf's was taken: 99 % of the reference's accuracy"] if verdict.usual else []
+    reasons = [f"not version {number}: {reason}" for number, reason in verdict.reasons.items()]
     return [
-        str(row["version"]),
-        row["recipe"],
-        "unknown" if size is None else short(size / 1e6),
-        *(short(row[key]) for key in ("p50_ms", "p90_ms", "p99_ms", "images_per_s")),
-        f"{row['metric']['value']:.3f}",
-        f"{row['agreement']:.3f}",
+        *usual,
+        *reasons,
+        *(f"take with care: {doubt}" for doubt in doubts(comparison, verdict)),
+        *_unread(comparison),
     ]
 
 
-def show(title: str, rows: Sequence[Row]) -> None:
-    """Print the table on stdout; its names stand in two lines where that keeps it within 80 columns."""
-    names = [name.replace(" ", "\n") for name in header(rows)]
-    print_table(title, names, [cells(row) for row in rows], left=2)
+def doubts(comparison: Comparison, verdict: Verdict) -> list[str]:
+    """Why the answer may be otherwise, and why numbers should be taken with care."""
+    return [*verdict.doubts, *(f"version {v.version}: {doubt}" for v in comparison.versions for doubt in all_doubts(v))]
 
 
-def sentences(rows: Sequence[Row]) -> list[str]:
-    """What each version gives and costs against the first one."""
-    first, *others = rows
-    return [_against(first, other) for other in others if first["images_per_s"]]
+def _unread(comparison: Comparison) -> list[str]:
+    return [f"not asked: {each}" for each in comparison.unread]
 
 
-def doubts(rows: Sequence[Row]) -> list[str]:
-    """Why the numbers should be taken with care."""
-    return [f"version {row['version']}: {doubt}" for row in rows for doubt in row["doubts"]]
+def _markdown(comparison: Comparison, verdict: Verdict) -> None:
+    shown = columns(comparison)
+    sides = ["---" if place < 2 else "---:" for place in range(len(shown))]
+    cells = [
+        [_one_line(each.cell(version).text, each.cell(version).note) for each in shown]
+        for version in comparison.versions
+    ]
+    lines = [[each.title for each in shown], sides, *cells]
+    click.echo(f"**{verdict.sentence}**\n")
+    click.echo("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    for line in remarks(comparison, verdict):
+        click.echo(f"\n- {line}", nl=False)
+    click.echo()
 
 
-def short(number: float | None) -> str:
-    """Three digits that matter, as nobody reads more; too few requests for a percentile show nothing."""
-    if number is None:
-        return "n too small"
-    return f"{number:.{max(0, 2 - len(str(int(number))) + 1)}f}"
+def _one_line(text: str, note: str) -> str:
+    return f"{text} ({note})" if note else text
 
 
-def _against(first: Row, other: Row) -> str:
-    speed = other["images_per_s"] / first["images_per_s"]
-    metric, change = other["metric"], other["metric"]["value"] - first["metric"]["value"]
-    return (
-        f"Version {other['version']} ({other['recipe']}) {_size(first, other)}answers {speed:.2f} times as many "
-        f"images a second as version {first['version']} ({first['recipe']}); its {metric['name']} is "
-        f"{metric['value']:.3f} ({change:+.3f}), and {other['agreement']:.1%} of what the two show is the same."
-    )
+def _csv(comparison: Comparison, verdict: Verdict) -> None:
+    plain: Sequence[dict[str, object]] = [rows.row(version, verdict) for version in comparison.versions]
+    nested = {"loads", "scores", "per_class", "drift"}
+    click.echo(as_csv([{key: each for key, each in row.items() if key not in nested} for row in plain]), nl=False)
 
 
-def _size(first: Row, other: Row) -> str:
-    if not first["size_bytes"] or not other["size_bytes"]:
-        return ""
-    return f"has {other['size_bytes'] / first['size_bytes']:.0%} of the size and "
+def _json(comparison: Comparison, verdict: Verdict) -> None:
+    print_json(rows.summary(comparison, verdict))
+
+
+FORMATS: Final[Mapping[str, Callable[[Comparison, Verdict], None]]] = MappingProxyType(
+    {"text": _text, "json": _json, "csv": _csv, "markdown": _markdown}
+)

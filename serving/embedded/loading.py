@@ -43,7 +43,7 @@ class Loading:
 
     def load(self, model: str, folder: Path) -> Loaded:
         """A version ready to answer; whatever is wrong with it is raised as a Refusal."""
-        start, status = time.perf_counter(), "fail"
+        status = "fail"
         try:
             loaded = self._load(model, folder)
             status = "success"
@@ -51,13 +51,15 @@ class Loading:
         except Exception as error:  # a broken version must not take the others down, whatever is wrong with it
             raise refusals.of_loading(error) from error
         finally:
-            self.metrics.load(str(folder), status, time.perf_counter() - start)
+            self.metrics.load(str(folder), status)
 
     def _load(self, model: str, folder: Path) -> Loaded:
         parameters = self.batching
         if parameters is not None and self.batching_of_versions:
             parameters = batching_parameters.of_version(folder, parameters)
+        start = time.perf_counter()
         servable = Servable(folder, self.session_config, self.tags)
+        self.metrics.load_time(str(folder), time.perf_counter() - start)
         batcher = Batcher(parameters, model, self.metrics) if parameters is not None else None
         loaded = Loaded(model, servable, batcher, self.metrics)
         try:

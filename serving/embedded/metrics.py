@@ -93,11 +93,13 @@ class Metrics:
         self._examples.labels(model).inc(count)
         self._example_counts.labels(model).observe(count)
 
-    def load(self, path: str, status: str, seconds: float) -> None:
-        """A version was loaded, or could not be, after so long."""
+    def load(self, path: str, status: str) -> None:
+        """A version was loaded, or could not be."""
         self._loads.labels(path, status).inc()
-        if status == "success":
-            self._load_times.labels(path).inc(int(seconds * 1e6))
+
+    def load_time(self, path: str, seconds: float) -> None:
+        """Loading a version took so long, warm-up not counted."""
+        self._load_times.labels(path).inc(int(seconds * 1e6))
 
     def warm_up(self, path: str, status: str, seconds: float) -> None:
         """A version's warm-up records were played."""
