@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from clients.ask import Detector
+from clients.ask import Expert
 from clients.loadgen import asked, payload, result
 from clients.loadgen.measure import Session, target_of
 from clients.loadgen.measured import Measured, joined
@@ -17,7 +17,7 @@ _TURNS = 5
 
 
 def measure(
-    detectors: Mapping[int, Detector],
+    experts: Mapping[int, Expert],
     pictures: Sequence[Picture],
     load: Point,
     rules: Rules,
@@ -28,14 +28,14 @@ def measure(
     Versions take turns: when the machine slows down, it does so for all of them.
 
     Args:
-        detectors: by version number, all on one server.
+        experts: by version number, all on one server.
         pictures: asked about in turn, repeated where there are fewer than a batch.
         load: of each version.
         done: told the version and the number of requests that ended.
     """
-    runs: dict[int, list[Measured]] = {number: [] for number in detectors}
+    runs: dict[int, list[Measured]] = {number: [] for number in experts}
     with ExitStack() as stack:
-        sessions = {n: stack.enter_context(_session(each, pictures, load, rules)) for n, each in detectors.items()}
+        sessions = {n: stack.enter_context(_session(each, pictures, load, rules)) for n, each in experts.items()}
         for session in sessions.values():
             session.warm_up()
         for share in _shares(rules.requests or 1):
@@ -45,11 +45,11 @@ def measure(
     return {n: result.row(replace(load, version=n), joined(parts), rules) for n, parts in runs.items()}
 
 
-def _session(detector: Detector, pictures: Sequence[Picture], load: Point, rules: Rules) -> Session:
-    requests = [detector.request(batch) for batch in asked.batches(pictures, load.batch)]
-    detector.client.ask(requests[0])  # what is wrong with it is told better here
-    target = target_of(detector.client.connection)
-    return Session(target, payload.of_requests(requests), replace(load, version=detector.version), rules)
+def _session(expert: Expert, pictures: Sequence[Picture], load: Point, rules: Rules) -> Session:
+    requests = [expert.request(batch) for batch in asked.batches(pictures, load.batch)]
+    expert.client.ask(requests[0])  # what is wrong with it is told better here
+    target = target_of(expert.client.connection)
+    return Session(target, payload.of_requests(requests), replace(load, version=expert.version), rules)
 
 
 def _shares(requests: int) -> list[int]:

@@ -16,9 +16,6 @@ from evaluation.errors import BadPicture
 from evaluation.pictures import Picture
 
 VIDEOS: Final = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv"})
-_PICTURES: Final = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2"}
-)
 _USUAL_RATE: Final = 25.0  # frames a second, where a camera does not say
 
 
@@ -119,7 +116,7 @@ def _of(source: str) -> list[Footage]:
 
 
 def _among(paths: Sequence[Path], where: str) -> list[Footage]:
-    found = [_file(path) for path in paths if path.is_file() and path.suffix.lower() in VIDEOS | _PICTURES]
+    found = [_file(path) for path in paths if path.is_file() and path.suffix.lower() in VIDEOS | pictures.ENDINGS]
     if not found:
         raise BadPicture(f"no pictures or videos in {where}; name files, folders, patterns or the number of a camera")
     return found

@@ -12,6 +12,7 @@ import click
 from converters import container_options, source_options
 from model_config import models, options
 from model_config.console import Commands, Failure, print_json, print_table, progress
+from model_config.data import Data
 from model_config.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def build(
     if calibration is not None:
         model = model.calibrated_by(calibration)
     if data is not None:
-        model = model.model_copy(update={"data": data})
+        model = model.model_copy(update={"data": Data(path=data)})
     if place["backend"] == "docker":
         container_options.build_there(place, model, file, repository)
         return

@@ -75,7 +75,8 @@ def read_by(model: Model) -> tuple[Path, ...]:
     """The files and folders that a model's entry names and that are here; the build says which are missing."""
     labels = (Path(model.task.labels),) if isinstance(model.task.labels, str) else ()
     calibration = (model.calibration.path,) if model.calibration else ()
-    named = (*_source(model.source), model.custom_objects, *model.passes, *calibration, model.data, *labels)
+    data = model.data.places if model.data else ()
+    named = (*_source(model.source), model.custom_objects, *model.passes, *calibration, *data, *labels)
     return tuple(path.absolute() for path in named if path is not None and path.exists())
 
 

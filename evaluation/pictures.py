@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -11,6 +11,10 @@ import numpy as np
 from evaluation.errors import BadPicture
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
+
+ENDINGS: Final = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2"}
+)
 
 
 def read(path: Path) -> Picture:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Optional, TypeVar, Union
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from model_config import models_file
+from model_config.data import Data
 from model_config.downloads import Download, Fetch
 from model_config.errors import BadModelsFile, UnknownName, near_miss
 from model_config.goals import Goal, Goals
@@ -110,8 +111,8 @@ class Model(_Frozen):
     input_sizes: tuple[tuple[Positive, Positive], ...] = ()
     tensorrt: TensorRT = TensorRT()
     task: Task = Task()
-    # labelled pictures: a folder with a COCO instances.json and images/
-    data: Optional[Path] = None
+    # labelled data, or pictures: a path, or a mapping that says more
+    data: Optional[Data] = None
     calibration: Optional[Calibration] = None
     # what a version has to reach against version 1
     goals: Goals = Goals()
@@ -191,6 +192,7 @@ def _known_keys(kind: type[BaseModel], place: list[str]) -> list[str]:
         "calibration": Calibration,
         "goals": Goals,
         "tensorrt": TensorRT,
+        "data": Data,
         "fetch": Fetch,
         "fetch.files": Download,
         "files": Download,

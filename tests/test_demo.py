@@ -11,8 +11,9 @@ import pytest
 from command_line import run
 
 from demo import anchors, shapes, train
-from evaluation import datasets
+from evaluation.datasets import loading
 from model_config import models
+from model_config.data import Data
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,12 +54,12 @@ def test_a_data_set_is_written_once_in_cocos_format(tmp_path):
     folder = shapes.write_dataset(tmp_path / "data", 3, seed=9)
     written = (folder / "instances.json").stat().st_mtime_ns
     shapes.write_dataset(tmp_path / "data", 3, seed=9)
-    dataset = datasets.load(folder)
+    dataset = loading.load(Data(path=folder))
 
     assert (folder / "instances.json").stat().st_mtime_ns == written
-    assert len(dataset.pictures) == 3
-    assert len(dataset.pictures[0].truth) == len(shapes.draw(9, 0).boxes)
-    assert len(datasets.load(shapes.write_dataset(tmp_path / "data", 4, seed=9)).pictures) == 4
+    assert len(dataset.questions) == 3
+    assert len(dataset.questions[0].label.detections) == len(shapes.draw(9, 0).boxes)
+    assert len(loading.load(Data(path=shapes.write_dataset(tmp_path / "data", 4, seed=9))).questions) == 4
 
 
 def test_the_labels_in_models_yaml_are_the_shapes():

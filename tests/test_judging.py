@@ -93,7 +93,7 @@ def test_a_detector_with_labelled_pictures_is_judged_by_average_precision(saved_
 def test_pictures_that_were_learnt_from_are_not_judged_by(labelled, photos):
     found = held_out.of(model(data=labelled, calibration={"path": photos}), labelled=True)
 
-    assert [each.path.name for each in found.dataset.pictures] == ["1.png", "2.png", "3.png", "4.png"]
+    assert [each.path.name for each in found.dataset.questions] == ["1.png", "2.png", "3.png", "4.png"]
 
 
 def test_a_detector_without_labels_is_judged_by_agreement_on_calibration_pictures_held_out(saved_model, photos):

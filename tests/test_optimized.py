@@ -12,9 +12,12 @@ from loops import answers
 
 from converters import graphs, pipeline, recipes
 from converters.sources import Source
-from evaluation import accuracy, datasets, pictures
+from evaluation import pictures
+from evaluation.datasets import loading
+from evaluation.metrics import average_precision
 from evaluation.tasks import detection
 from model_config import base_path
+from model_config.data import Data
 
 LOOPS = {"Enter", "Exit", "TensorArrayV3", "NonMaxSuppressionV3"}
 
@@ -63,9 +66,9 @@ def test_the_real_detectors_loops_are_gone_and_that_is_said(ssd):
 def test_the_real_detector_is_as_precise_and_finds_the_same(ssd, material):
     folder, _ = ssd
     with contextlib.redirect_stdout(io.StringIO()):
-        dataset = datasets.load(material / "data" / "cc0_detection")
+        dataset = loading.load(Data(path=material / "data" / "cc0_detection"))
     found = {"1": {}, "7": {}}
-    for picture in dataset.pictures:
+    for picture in dataset.questions:
         pixels = pictures.read(picture.path)
         both = {version: answers(folder / version, image_tensor=pixels[None]) for version in found}
         for version, answer in both.items():
@@ -73,7 +76,7 @@ def test_the_real_detector_is_as_precise_and_finds_the_same(ssd, material):
         sure = both["1"]["detection_scores"] >= 0.05
         for name in ("detection_boxes", "detection_scores", "detection_classes"):
             np.testing.assert_allclose(both["7"][name][sure], both["1"][name][sure], atol=1e-4)
-    precision = {version: accuracy.average_precision(dataset, each, "mAP") for version, each in found.items()}
+    precision = {version: average_precision.average_precision(dataset, each, "mAP") for version, each in found.items()}
 
     assert precision["7"] == pytest.approx(precision["1"], abs=0.002)
 

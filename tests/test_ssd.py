@@ -14,9 +14,12 @@ from command_line import run
 from clients.ask import Detector
 from clients.client import Client
 from converters import sources
-from evaluation import accuracy, datasets, labels, pictures
+from evaluation import labels, pictures
+from evaluation.datasets import loading
+from evaluation.metrics import average_precision
 from evaluation.tasks import detection
 from model_config import base_path
+from model_config.data import Data
 from serving import address
 
 NAME = "ssd_mobilenet_v1_coco"
@@ -108,7 +111,7 @@ def in_process(frozen, dataset):
         tf.import_graph_def(sources.read_graph_def(frozen), name="")
     found = {}
     with tf.compat.v1.Session(graph=graph) as session:
-        for picture in dataset.pictures:
+        for picture in dataset.questions:
             pixels = pictures.read(picture.path)
             answers = dict(zip(detection.OUTPUTS, session.run(ENDS, {"image_tensor:0": pixels[None]})))
             (found[picture.id],) = detection.decode(answers, [pixels.shape[:2]], {}, 0.0)
@@ -117,16 +120,18 @@ def in_process(frozen, dataset):
 
 def test_average_precision_through_the_server_is_that_of_the_frozen_graph(detectors, frozen, material):
     with contextlib.redirect_stdout(io.StringIO()):
-        dataset = datasets.load(material / "data" / "cc0_detection")
+        dataset = loading.load(Data(path=material / "data" / "cc0_detection"))
     served = {
-        version: {picture.id: detector.detect([pictures.read(picture.path)])[1][0] for picture in dataset.pictures}
+        version: {picture.id: detector.detect([pictures.read(picture.path)])[1][0] for picture in dataset.questions}
         for version, detector in detectors.items()
     }
-    precision = {version: accuracy.average_precision(dataset, found, "mAP") for version, found in served.items()}
+    precision = {
+        version: average_precision.average_precision(dataset, found, "mAP") for version, found in served.items()
+    }
 
     assert 0.545 <= precision[1] <= 0.565
     assert precision[1] == pytest.approx(
-        accuracy.average_precision(dataset, in_process(frozen, dataset), "mAP"), abs=1e-4
+        average_precision.average_precision(dataset, in_process(frozen, dataset), "mAP"), abs=1e-4
     )
     assert precision[2] == pytest.approx(precision[1], abs=0.01)
     assert precision[3] == pytest.approx(precision[1], abs=0.01)

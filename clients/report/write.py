@@ -8,15 +8,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from clients import drawing
-from clients.compare import Comparison
+from clients.comparison import Compared, Comparison, Example
 from clients.report import table
-from evaluation import accuracy, pictures
-from evaluation.datasets import LabelledPicture
-from evaluation.tasks.detection import Detection
+from evaluation import pictures
+from evaluation.metrics import agreement
+from evaluation.tasks.detection import Detected, Detection
 
 _PICTURES = 12
 _LEAST_SIDE = 384  # pixels; smaller pictures are enlarged before boxes are drawn
@@ -31,16 +32,16 @@ class _Cell:
     data: str
 
 
-def write(comparison: Comparison, folder: Path, commands: Sequence[str]) -> tuple[Path, Path]:
-    """Write both files and return their paths; ``commands`` are what the reader runs to see the same."""
+def write(comparison: Comparison, folder: Path) -> tuple[Path, Path]:
+    """Write both files and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     summary = {
         "model": comparison.model,
-        "rows": list(comparison.rows),
+        "rows": rows(comparison),
         "environment": dict(comparison.environment),
-        "commands": list(commands),
+        "commands": list(comparison.commands),
     }
-    page = _page(comparison, commands)
+    page = _page(comparison)
     return (
         _replace(folder / "summary.json", json.dumps(summary, indent=2) + "\n"),
         _replace(folder / "report.html", page),
@@ -55,39 +56,53 @@ def _replace(path: Path, text: str) -> Path:
     return path
 
 
-def _page(comparison: Comparison, commands: Sequence[str]) -> str:
+def _page(comparison: Comparison) -> str:
     loader = jinja2.PackageLoader("clients.report", "")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    found = rows(comparison)
     return environment.get_template("page.html.j2").render(
         comparison=comparison,
-        sentences=table.sentences(comparison.rows),
-        header=table.header(comparison.rows),
-        cells=[table.cells(row) for row in comparison.rows],
-        doubts=table.doubts(comparison.rows),
-        gallery=[(picture.path.name, _drawings(comparison, picture)) for picture in _most_different(comparison)],
-        score=accuracy.AGREE_SCORE,
-        commands=commands,
+        rows=found,
+        sentences=table.sentences(found),
+        header=table.header(found),
+        cells=[table.cells(row) for row in found],
+        doubts=table.doubts(found),
+        gallery=[(each.name, _drawings(comparison, each)) for each in comparison.examples[:_PICTURES] if each.picture],
+        score=agreement.AGREE_SCORE,
+        commands=comparison.commands,
     )
 
 
-def _most_different(comparison: Comparison) -> list[LabelledPicture]:
-    """The pictures on which the versions differ most from the first one, then in the data set's order."""
-    reference, *others = comparison.found.values()
-
-    def alike(picture: LabelledPicture) -> float:
-        return sum(accuracy.agreement([reference[picture.id]], [other[picture.id]]) for other in others)
-
-    return sorted(comparison.pictures, key=alike)[:_PICTURES]
+def rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """One row a version: its figures under the first load, and what its answers are worth."""
+    return [_row(each) for each in comparison.versions]
 
 
-def _drawings(comparison: Comparison, picture: LabelledPicture) -> list[_Cell]:
-    pixels = pictures.read(picture.path)
-    recipes = {row["version"]: row["recipe"] for row in comparison.rows}
+def _row(compared: Compared) -> dict[str, Any]:
+    score = next(iter(compared.accuracy.scores), compared.accuracy.agreement)
+    return {
+        **next(iter(compared.speed), {}),
+        "version": compared.version,
+        "recipe": compared.recipe,
+        "size_bytes": compared.costs.size_bytes,
+        "metric": {"name": score.metric, "value": round(score.value, 4)},
+        "agreement": round(compared.accuracy.agreement.value, 4),
+    }
+
+
+def _drawings(comparison: Comparison, example: Example) -> list[_Cell]:
+    assert example.picture is not None
+    pixels = pictures.read(example.picture)
+    recipes = {each.version: each.recipe for each in comparison.versions}
     versions = [
-        _cell(f"{number} {recipes[number]}", pixels, accuracy.shown(found[picture.id]), scores=True)
-        for number, found in comparison.found.items()
+        _cell(f"{number} {recipes[number]}", pixels, agreement.shown(_detections(answer)), scores=True)
+        for number, answer in example.answers.items()
     ]
-    return [_cell("ground truth", pixels, picture.truth, scores=False), *versions]
+    return [_cell("ground truth", pixels, _detections(example.truth), scores=False), *versions]
+
+
+def _detections(answer: Any) -> Sequence[Detection]:
+    return answer.detections if isinstance(answer, Detected) else ()
 
 
 def _cell(caption: str, pixels: pictures.Picture, detections: Sequence[Detection], *, scores: bool) -> _Cell:

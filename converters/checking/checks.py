@@ -43,9 +43,10 @@ def _requests(source: Path, key: str, model: Model) -> tuple[list[Request], list
     sizes = inputs.batch_sizes(graphs.plain(meta.signature_def[key]), model.batch_sizes)
     others = [size for size in model.batch_sizes if size not in sizes]
     unasked = [_unasked(key, size, f"the model takes {sizes[0]} at a time") for size in others]
+    folder = model.data.folder if model.data else None
     try:
         asked = [(size, sides) for size in sizes for sides in model.input_sizes or (None,)]
-        return [inputs.request(meta, key, size, model.data, sides) for size, sides in asked], unasked
+        return [inputs.request(meta, key, size, folder, sides) for size, sides in asked], unasked
     except inputs.NotInvented as reason:
         return [], [*(_unasked(key, size, str(reason)) for size in sizes), *unasked]
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from converters import calibration, graphs
-from evaluation import datasets
-from evaluation.datasets import CocoDataset
+from evaluation.datasets import loading
+from evaluation.datasets.questions import Dataset
+from evaluation.errors import BadDataset
+from model_config.data import Data
 from model_config.errors import SuiteError
 from model_config.models import Model
 
@@ -41,13 +43,22 @@ class HeldOut(Protocol):
 class Labelled:
     """Pictures with boxes around what is on them."""
 
-    dataset: CocoDataset
+    dataset: Dataset
     pixels: tuple[float, float]
     words: str
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The pictures' files; BadDataset where one is not there."""
+        paths = tuple(each.path for each in self.dataset.questions if each.path is not None)
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise BadDataset(f"the data lists {missing[0].name}, but {missing[0]} does not exist")
+        return paths
+
     def rows(self, inputs: Any) -> Iterator[Mapping[str, Any]]:
         """One picture after the other."""
-        return calibration.Calibration(tuple(each.path for each in self.dataset.pictures), self.pixels).rows(inputs)
+        return calibration.Calibration(self.files, self.pixels).rows(inputs)
 
 
 @dataclass(frozen=True)
@@ -105,10 +116,10 @@ def _share(model: Model) -> Unlabelled:
     return _unlabelled(data.held_out(), count, f"{count} of {len(data)} calibration examples, held out")
 
 
-def _declared(model: Model, folder: Path) -> Unlabelled:
-    found = calibration.locate(folder, _MOST, _pixels(model))
+def _declared(model: Model, data: Data) -> Unlabelled:
+    found = calibration.locate(data.folder, _MOST, _pixels(model))
     files = _unseen(found.files, model)
-    return _unlabelled(replace(found, files=tuple(files)), len(files), f"{len(files)} pictures of {folder}")
+    return _unlabelled(replace(found, files=tuple(files)), len(files), f"{len(files)} pictures of {data}")
 
 
 def _unlabelled(data: calibration.Calibration, count: int, words: str) -> Unlabelled:
@@ -118,12 +129,12 @@ def _unlabelled(data: calibration.Calibration, count: int, words: str) -> Unlabe
     return Unlabelled(replace(data, views=True), f"{words}, each in {calibration.VIEWS} views")
 
 
-def _labelled(model: Model, folder: Path) -> Labelled:
-    dataset = datasets.load(folder)
-    unseen = set(_unseen([each.path for each in dataset.pictures], model))
-    pictures = [each for each in dataset.pictures if each.path in unseen]
-    chosen = pictures[:: -(-len(pictures) // _MOST)]
-    return Labelled(replace(dataset, pictures=tuple(chosen)), _pixels(model), f"{len(chosen)} pictures of {folder}")
+def _labelled(model: Model, data: Data) -> Labelled:
+    found = Labelled(loading.load(data), _pixels(model), "")
+    unseen = set(_unseen(found.files, model))
+    questions = [each for each in found.dataset.questions if each.path in unseen]
+    chosen = questions[:: -(-len(questions) // _MOST)]
+    return replace(found, dataset=found.dataset.only(chosen), words=f"{len(chosen)} pictures of {data}")
 
 
 def _pixels(model: Model) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from converters.judging import answers, held_out, metrics
 from converters.judging.held_out import HeldOut, Labelled, NotJudged
 from converters.judging.metrics import Answers, Metric
 from evaluation.tasks import prepared
+from evaluation.tasks.encoding import Encoder
 from model_config import goals
 from model_config.errors import SuiteError
 from model_config.goals import Goal
@@ -83,7 +84,7 @@ def _is_detector(source: Path, key: str) -> bool:
         ready = prepared.prepared(Task(), graphs.signatures(source)[key])
     except SuiteError:
         return False
-    return ready.encoder.dtype == _AS_IT_IS
+    return isinstance(ready.encoder, Encoder) and ready.encoder.dtype == _AS_IT_IS
 
 
 def _metric(model: Model, examples: HeldOut, wanted: Answers, detects: bool) -> Metric:

@@ -11,7 +11,9 @@ import numpy as np
 
 from converters.judging.answers import Arrays
 from converters.judging.held_out import Labelled
-from evaluation import accuracy, pictures
+from evaluation import pictures
+from evaluation.metrics import agreement
+from evaluation.metrics.average_precision import average_precision as precision
 from evaluation.tasks import detection
 from evaluation.tasks.detection import Detection
 
@@ -39,12 +41,12 @@ class Metric:
 
 def average_precision(name: str, labelled: Labelled, wanted: Answers) -> Metric:
     """COCO's mAP or mAP@0.5, on labelled pictures."""
-    files = labelled.dataset.pictures
-    sizes = [pictures.read(each.path).shape[:2] for each in files]
+    questions = labelled.dataset.questions
+    sizes = [pictures.read(path).shape[:2] for path in labelled.files]
 
     def value(answers: Answers) -> float:
         found = (detection.decode(each, [(size[0], size[1])], {}, 0.0)[0] for each, size in zip(answers, sizes))
-        return accuracy.average_precision(labelled.dataset, {file.id: each for file, each in zip(files, found)}, name)
+        return precision(labelled.dataset, {question.id: each for question, each in zip(questions, found)}, name)
 
     return Metric(name, value, value(wanted), allowed=0.005)
 
@@ -52,7 +54,7 @@ def average_precision(name: str, labelled: Labelled, wanted: Answers) -> Metric:
 def detection_agreement(wanted: Answers) -> Metric:
     """The share of detections that both show."""
     reference = _detections(wanted)
-    return _agreement("agreement", lambda answers: accuracy.agreement(reference, _detections(answers)), wanted, 0.05)
+    return _agreement("agreement", lambda answers: agreement.agreement(reference, _detections(answers)), wanted, 0.05)
 
 
 def top_one_agreement(wanted: Answers) -> Metric:
@@ -92,7 +94,7 @@ def _agreement(name: str, value: Callable[[Answers], float], wanted: Answers, al
 
 def _detections(answers: Answers) -> list[list[Detection]]:
     """In boxes of a picture of size 1, which overlap as those in pixels do."""
-    return [detection.decode(answer, [(1, 1)], {}, accuracy.AGREE_SCORE)[0] for answer in answers]
+    return [detection.decode(answer, [(1, 1)], {}, agreement.AGREE_SCORE)[0] for answer in answers]
 
 
 def _classes(answers: Answers) -> Any:

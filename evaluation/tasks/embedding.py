@@ -33,6 +33,17 @@ class Embedded:
         return float(np.linalg.norm(self.vector - other.vector))
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Whom or what a picture shows, as labels tell; a model only says how near two pictures are."""
+
+    subject: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As a plain object."""
+        return {"subject": self.subject}
+
+
 def outputs(signature: Signature, how: Decode) -> tuple[str, ...]:
     """The output that is needed."""
     return (scoring.output_name(signature, how, "vector"),)

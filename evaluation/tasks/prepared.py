@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from evaluation import labels
-from evaluation.pictures import Picture
 from evaluation.tasks import classification, detection, embedding, encoding, multi_label
 from evaluation.tasks.encoding import Encoder
+from evaluation.tasks.feeding import Feed
 from evaluation.tasks.placing import Placement
 from evaluation.tasks.scoring import Arrays
 from model_config.models import Task
@@ -65,28 +65,35 @@ class Prepared:
     """
 
     kind: Kind
-    encoder: Encoder
+    encoder: Encoder | Feed
     outputs: tuple[str, ...]
     labels: Mapping[int, str]
     how: Decode
 
-    def encode(self, pictures: Sequence[Picture]) -> tuple[Arrays, list[Placement]]:
-        """A batch of pictures as inputs by name, and where each lies in them, which ``decode`` wants to know."""
-        return self.encoder.encode(pictures)
+    def encode(self, contents: Sequence[Any]) -> tuple[Arrays, list[Placement]]:
+        """A batch of pictures, or of tensors where it was prepared for these, as inputs by name.
+
+        Beside them where each lies in there, which ``decode`` wants to know.
+        """
+        return self.encoder.encode(contents)
 
     def decode(self, arrays: Arrays, places: Sequence[Placement]) -> Sequence[Answer]:
         """One answer a picture; BadAnswer when the outputs make none."""
         return self.kind.decode(arrays, self.outputs, places, self.labels, self.how)
 
 
-def prepared(task: Task, signature: Signature, known: Mapping[int, str] | None = None) -> Prepared:
+def prepared(
+    task: Task, signature: Signature, known: Mapping[int, str] | None = None, *, tensors: bool = False
+) -> Prepared:
     """A task for a signature; SuiteError says what does not fit, or what models.yaml would have to tell.
 
     Args:
         known: labels by class number, instead of the task's own.
+        tensors: questions are tensors as the signature takes them, and not pictures.
     """
     kind = KINDS[task.type]
-    encoder, outputs = encoding.encoder(signature, task.encode), kind.outputs(signature, task.decode)
+    encoder = Feed(signature) if tensors else encoding.encoder(signature, task.encode)
+    outputs = kind.outputs(signature, task.decode)
     return Prepared(kind, encoder, outputs, labels_of(task) if known is None else known, task.decode)
 
 

@@ -46,7 +46,7 @@ def _of_dataset(name: str, fetch: Fetch) -> Wanted:
 
 def _paths(model: Model) -> Iterator[Path]:
     if model.data is not None:
-        yield model.data
+        yield from model.data.places
     if model.calibration is not None:
         yield model.calibration.path
     if isinstance(model.task.labels, str):

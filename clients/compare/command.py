@@ -1,0 +1,148 @@
+"""python -m clients compare: the same questions to every version, and which one to ship."""
+
+from __future__ import annotations
+
+# what is heavy is imported where it is needed, so that --help comes at once
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clients.options import connection
+from model_config import options
+from model_config.console import Commands, print_json, progress, stderr
+from model_config.errors import SuiteError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from clients.connection import Connection
+    from model_config.data import Data
+    from model_config.models import Model
+
+_path = click.Path(path_type=Path)
+FORMATS = ("coco", "folders", "findings", "pairs", "idx", "npz", "pictures")
+
+
+def _data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the questions are."""
+    for option in reversed(
+        (
+            click.option("--data", type=_path, help="Labelled data; what models.yaml names when left out."),
+            click.option(
+                "--format", "layout", type=click.Choice(FORMATS), help="Of it; what it looks like when left out."
+            ),
+            click.option("--pictures", type=_path, help="Folder of its pictures, where that is another."),
+            click.option("--limit", type=click.IntRange(1), help="So many questions at most."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+_requests = click.option("--requests", default=1000, show_default=True, help="Requests a version, to measure with.")
+_warm_up = click.option("--warm-up", default=50, show_default=True, help="Requests before them that do not count.")
+_batch = click.option("--batch", default=1, show_default=True, help="Pictures a request, to measure with.")
+_concurrency = click.option("--concurrency", default=1, show_default=True, help="Requests in flight, to measure with.")
+
+
+@click.group(cls=Commands, invoke_without_command=True)
+@connection
+@click.option("--model", help="The model's name on the server.")
+@click.option("--version", "versions", type=int, multiple=True, help="May be repeated.")
+@_data_options
+@click.option("--ask-batch", type=click.IntRange(1), default=1, show_default=True, help="Questions a request.")
+@click.option("--in-flight", type=click.IntRange(1), default=4, show_default=True, help="Requests while asking.")
+@click.option("--shard", metavar="I/N", help="Ask only this part, such as 1/4; merge puts the parts together.")
+@click.option("--output", type=_path, help="Folder for what comes of it; results/MODEL when left out.")
+@options.repository
+@_requests
+@_warm_up
+@_batch
+@_concurrency
+@options.models_file
+@options.as_json
+@click.pass_context
+def compare(context: click.Context, /, **given: Any) -> None:
+    """Ask versions the same labelled questions: accuracy, agreement, latency, throughput, a page to look at.
+
+    The first version named is what the others are held against. When it is interrupted, the same command goes on.
+
+    Example: python -m clients compare --model demo --version 1 --version 2
+    """
+    if context.invoked_subcommand:
+        return
+    if not given["model"] or not given["versions"]:
+        raise SuiteError("say what to compare: --model NAME --version 1 --version 2")
+    _compare(**given)
+
+
+def _compare(connection: Connection, model: str, versions: tuple[int, ...], as_json: bool, **given: Any) -> None:
+    from clients.client import Client
+    from clients.compare import run, whole
+    from clients.compare.windows import Shard
+    from evaluation.datasets import loading
+    from model_config import models
+
+    known = models.load(given["file"]).get(model)
+    dataset = loading.load(_data(given, known))
+    shard = Shard.parse(given["shard"]) if given["shard"] else Shard()
+    wanted = run.Wanted(
+        model,
+        tuple(dict.fromkeys(versions)),
+        known.task if known else models.Task(),
+        given["repository"],
+        given["output"] or Path("results") / model,
+        given["ask_batch"],
+        given["in_flight"],
+        shard,
+    )
+    with Client(connection) as client, progress() as bars:
+        told = _bars(bars, "asking", versions, len(dataset.questions))
+        experts = run.ask(client, wanted, dataset, told)
+        measured = _bars(bars, "measuring", versions, given["requests"])
+        speed = whole.measure(experts, dataset, given, measured)
+    found = whole.comparison(wanted, dataset, speed, _command())
+    run.forget(wanted)
+    _write(found, wanted.folder, as_json)
+
+
+def _write(found: Any, folder: Path, as_json: bool) -> None:
+    from clients.report import table, write
+
+    summary, page = write.write(found, folder)
+    rows = write.rows(found)
+    print_json(rows) if as_json else table.show(found.model, rows)
+    stderr().print(f"written: {summary}\nopen:    {page.resolve().as_uri()}")
+
+
+def _data(given: dict[str, Any], known: Model | None) -> Data:
+    """What the user names, and what models.yaml says of it otherwise."""
+    from model_config.data import Data
+
+    declared = known.data if known else None
+    if given["data"] is None and declared is None:
+        raise SuiteError("nothing to compare on: name labelled pictures with --data, or as 'data' in models.yaml")
+    chosen = {"format": given["layout"], "pictures": given["pictures"], "limit": given["limit"]}
+    said = {key: value for key, value in chosen.items() if value is not None}
+    start = Data(path=given["data"]) if given["data"] or declared is None else declared
+    return start.model_copy(update=said)
+
+
+def _bars(bars: Progress, verb: str, versions: tuple[int, ...], total: int) -> Callable[[int, int], None]:
+    """One progress bar a version; the result is told the version and how much more is done."""
+    tasks = {number: bars.add_task(f"{verb} version {number}", total=total, start=False) for number in versions}
+
+    def advance(number: int, more: int) -> None:
+        bars.start_task(tasks[number])  # its clock starts with its own first step
+        bars.advance(tasks[number], more)
+
+    return advance
+
+
+def _command() -> str:
+    """The command line that runs, as one would type it."""
+    return shlex.join(["python", "-m", "clients", *sys.argv[1:]])

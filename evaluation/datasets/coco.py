@@ -1,0 +1,67 @@
+"""Pictures with boxes around what is on them, in COCO's JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pycocotools.coco import COCO
+
+from evaluation import pictures
+from evaluation.datasets import fingerprints
+from evaluation.datasets.questions import Dataset, Question
+from evaluation.errors import BadDataset
+from evaluation.tasks.detection import Detected, Detection
+from model_config.data import Data
+
+INSTANCES = "instances.json"
+# what COCO's own files are called: instances_val2017.json, with the pictures in val2017
+_PREFIX = "instances_"
+
+
+def fits(path: Path) -> bool:
+    """A folder with instances.json, or a JSON file."""
+    return (path / INSTANCES).is_file() or path.suffix.lower() == ".json"
+
+
+def load(data: Data) -> Dataset:
+    """The pictures by COCO's ids; BadDataset when the index is missing or no COCO file."""
+    path = data.path / INSTANCES if data.path.is_dir() else data.path
+    folder = data.pictures or _folder(path)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools greets
+            index = COCO(str(path))
+        questions = tuple(_question(folder, index, image) for image in index.loadImgs(sorted(index.getImgIds())))
+    except OSError as error:
+        raise BadDataset(
+            f"no labelled pictures at {data.path}: cannot read {path.name} there; name a folder with --data"
+        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError, AssertionError, KeyError, TypeError) as error:
+        raise BadDataset(f"{path} is not COCO's instances.json ({type(error).__name__}: {error})") from error
+    if not questions:
+        raise BadDataset(f"{path} lists no pictures")
+    return Dataset(f"pictures of {data}", questions, fingerprints.of(questions, path), index=index)
+
+
+def _folder(path: Path) -> Path:
+    """Where COCO's own download and most others have the pictures of an index."""
+    named = path.stem[len(_PREFIX) :] if path.stem.startswith(_PREFIX) else "images"
+    usual = [path.parent / "images", path.parent / named, path.parent.parent / named]
+    return next((each for each in usual if each.is_dir()), usual[0])
+
+
+def _question(folder: Path, index: Any, image: dict[str, Any]) -> Question:
+    path = folder / image["file_name"]
+    annotations = index.loadAnns(index.getAnnIds(imgIds=image["id"]))
+    truth = Detected(tuple(_truth(index, annotation) for annotation in annotations))
+    return Question(image["id"], image["file_name"], path, truth, partial(pictures.read, path))
+
+
+def _truth(index: Any, annotation: dict[str, Any]) -> Detection:
+    left, top, width, height = annotation["bbox"]
+    number = annotation["category_id"]
+    return Detection((top, left, top + height, left + width), number, index.cats[number]["name"], 1.0)

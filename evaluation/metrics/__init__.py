@@ -1,0 +1,1 @@
+"""What answers are worth, and how far those of two versions are apart."""
