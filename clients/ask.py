@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from clients.client import Client, predict_request
 from clients.wire import serving_pb2 as wire
@@ -41,14 +41,18 @@ class Expert:
         version: int | None,
         labels: Mapping[int, str] | None = None,
         task: Task = _DETECTION,
+        *,
+        tensors: bool = False,
     ) -> Self:
         """Learn from the server how the version wants to be asked; SuiteError when the task does not fit it.
 
         Args:
             version: the latest when None.
             labels: by class number; the task's own when left out.
+            tensors: it will be asked about tensors as it takes them, not about pictures.
         """
-        return cls(client, model, version, prepared.prepared(task, client.signature(model, version), labels))
+        ready = prepared.prepared(task, client.signature(model, version), labels, tensors=tensors)
+        return cls(client, model, version, ready)
 
     def ask(self, pictures: Sequence[Picture]) -> tuple[int, Sequence[Answer]]:
         """The version that answered, and one answer a picture."""
@@ -57,8 +61,8 @@ class Expert:
         answer = self.client.predict(self.model, inputs, version=self.version, outputs=outputs)
         return answer.version, self.task.decode(answer.outputs, places)
 
-    def request(self, pictures: Sequence[Picture]) -> wire.PredictRequest:
-        """The request that asks about a batch of pictures, to be sent many times."""
+    def request(self, pictures: Sequence[Any]) -> wire.PredictRequest:
+        """The request that asks about a batch of pictures, or tensors, to be sent many times."""
         inputs, _ = self.task.encode(pictures)
         return predict_request(self.model, inputs, version=self.version, outputs=self.task.outputs)
 

@@ -11,14 +11,14 @@ from clients.loadgen import asked, payload, result
 from clients.loadgen.measure import Session, target_of
 from clients.loadgen.measured import Measured, joined
 from clients.loadgen.plan import Point, Rules
-from evaluation.pictures import Picture
+from evaluation.datasets.questions import Content
 
 _TURNS = 5
 
 
 def measure(
     experts: Mapping[int, Expert],
-    pictures: Sequence[Picture],
+    pictures: Sequence[Content],
     load: Point,
     rules: Rules,
     done: Callable[[int, int], None],
@@ -45,7 +45,7 @@ def measure(
     return {n: result.row(replace(load, version=n), joined(parts), rules) for n, parts in runs.items()}
 
 
-def _session(expert: Expert, pictures: Sequence[Picture], load: Point, rules: Rules) -> Session:
+def _session(expert: Expert, pictures: Sequence[Content], load: Point, rules: Rules) -> Session:
     requests = [expert.request(batch) for batch in asked.batches(pictures, load.batch)]
     expert.client.ask(requests[0])  # what is wrong with it is told better here
     target = target_of(expert.client.connection)

@@ -105,3 +105,13 @@ def _colour(number: int) -> Colour:
     """A bright colour of its own for each class: steps of the golden angle around the colour wheel."""
     red, green, blue = colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def titled(picture: Picture, title: str) -> Picture:
+    """The picture below a line of text."""
+    weight = _weight(picture)
+    height = _LETTERS * weight + 4 * _MARGIN
+    image = Image.fromarray(np.vstack([np.full((height, picture.shape[1], 3), 255, np.uint8), picture]))
+    font, text = _font(title, 0, _LETTERS * weight)
+    ImageDraw.Draw(image).text((_MARGIN, _MARGIN), text, font=font, fill=(0, 0, 0))
+    return np.asarray(image, np.uint8)

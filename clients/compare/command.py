@@ -13,13 +13,15 @@ import click
 
 from clients.options import connection
 from model_config import options
-from model_config.console import Commands, print_json, progress, stderr
+from model_config.console import Commands, print_json, print_line, progress, stderr
 from model_config.errors import SuiteError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from clients.compare.run import Wanted
     from clients.connection import Connection
+    from evaluation.datasets.questions import Dataset
     from model_config.data import Data
     from model_config.models import Model
 
@@ -80,34 +82,80 @@ def compare(context: click.Context, /, **given: Any) -> None:
     _compare(**given)
 
 
+@compare.command()
+@click.argument("folders", type=_path, nargs=-1, required=True, metavar="FOLDER…")
+@click.option(
+    "--version", "versions", type=int, multiple=True, help="The first is the reference; ascending when left out."
+)
+@_data_options
+@click.option("--output", type=_path, help="Folder for what comes of it; results/MODEL when left out.")
+@options.repository
+@options.models_file
+@options.as_json
+def merge(folders: tuple[Path, ...], versions: tuple[int, ...], as_json: bool, **given: Any) -> None:
+    """Put the answers of all shards together: the result is that of one run.
+
+    Example: python -m clients compare merge results/shard-1 results/shard-2 --data coco
+    """
+    from clients.compare import merging, run, whole
+
+    model, there = merging.model_of(folders)
+    chosen = tuple(dict.fromkeys(versions)) or there
+    if set(chosen) != set(there):
+        raise SuiteError(f"the folders hold answers of versions {', '.join(map(str, there))}; name these, or none")
+    wanted, dataset = _wanted(model, chosen, given)
+    merging.merge(folders, wanted, dataset)
+    found = whole.comparison(wanted, dataset, {}, _command())
+    run.finish(wanted)
+    _write(found, wanted.folder, as_json)
+
+
 def _compare(connection: Connection, model: str, versions: tuple[int, ...], as_json: bool, **given: Any) -> None:
     from clients.client import Client
     from clients.compare import run, whole
+
+    wanted, dataset = _wanted(model, tuple(dict.fromkeys(versions)), given)
+    with Client(connection) as client, progress() as bars:
+        asked = len(wanted.places(dataset))
+        told = _bars(bars, "asking", versions, asked)
+        experts = run.ask(client, wanted, dataset, told)
+        if wanted.shard.total > 1:
+            bars.stop()
+            _tell_shard(wanted, asked, as_json)
+            return
+        measured = _bars(bars, "measuring", versions, given["requests"])
+        speed = whole.measure(experts, dataset, given, measured)
+    found = whole.comparison(wanted, dataset, speed, _command())
+    run.finish(wanted)
+    _write(found, wanted.folder, as_json)
+
+
+def _wanted(model: str, versions: tuple[int, ...], given: dict[str, Any]) -> tuple[Wanted, Dataset]:
+    from clients.compare.run import Wanted
     from clients.compare.windows import Shard
     from evaluation.datasets import loading
     from model_config import models
 
     known = models.load(given["file"]).get(model)
-    dataset = loading.load(_data(given, known))
-    shard = Shard.parse(given["shard"]) if given["shard"] else Shard()
-    wanted = run.Wanted(
+    shard = Shard.parse(given["shard"]) if given.get("shard") else Shard()
+    usual = Path("results", model, *([f"shard-{shard.number}-of-{shard.total}"] if shard.total > 1 else []))
+    wanted = Wanted(
         model,
-        tuple(dict.fromkeys(versions)),
+        versions,
         known.task if known else models.Task(),
         given["repository"],
-        given["output"] or Path("results") / model,
-        given["ask_batch"],
-        given["in_flight"],
+        given["output"] or usual,
+        given.get("ask_batch", 1),
+        given.get("in_flight", 1),
         shard,
     )
-    with Client(connection) as client, progress() as bars:
-        told = _bars(bars, "asking", versions, len(dataset.questions))
-        experts = run.ask(client, wanted, dataset, told)
-        measured = _bars(bars, "measuring", versions, given["requests"])
-        speed = whole.measure(experts, dataset, given, measured)
-    found = whole.comparison(wanted, dataset, speed, _command())
-    run.forget(wanted)
-    _write(found, wanted.folder, as_json)
+    return wanted, loading.load(_data(given, known))
+
+
+def _tell_shard(wanted: Wanted, asked: int, as_json: bool) -> None:
+    said = {"model": wanted.model, "shard": str(wanted.shard), "asked": asked, "folder": str(wanted.folder)}
+    words = f"shard {wanted.shard}: {asked} questions to each version are answered in {wanted.folder}"
+    print_line(f"{words}; when all shards are: python -m clients compare merge FOLDER…", said, as_json)
 
 
 def _write(found: Any, folder: Path, as_json: bool) -> None:

@@ -101,7 +101,7 @@ def _standing(store: Store, dataset: Dataset, task: Task) -> _Standing:
     if about is None:
         raise SuiteError("a file of answers does not say what was asked; run the comparison again")
     more = task.decode.model_copy(update={"top": max(task.decode.top, _MOST_GUESSES)})
-    ready = prepared.prepared(task.model_copy(update={"decode": more}), about.signature)
+    ready = prepared.prepared(task.model_copy(update={"decode": more}), about.signature, tensors=dataset.tensors)
     return _Standing(ready, gathering.evidence(task, dataset))
 
 

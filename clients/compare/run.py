@@ -45,6 +45,10 @@ class Wanted:
     in_flight: int = 4
     shard: Shard = _ALL
 
+    def places(self, dataset: Dataset) -> list[int]:
+        """The questions of the shard."""
+        return [place for window in windows(len(dataset.questions), self.batch, self.shard) for place in window]
+
     def built(self, version: int) -> base_path.Version | None:
         """A version's folder, where it can be seen from here."""
         return base_path.scan(self.repository, self.model).get(version)
@@ -56,7 +60,7 @@ def ask(client: Client, wanted: Wanted, dataset: Dataset, told: Told) -> dict[in
     Raises:
         ClientError: a version is not served, or does not answer rightly.
     """
-    experts = {version: _expert(client, wanted, version) for version in wanted.versions}
+    experts = {version: _expert(client, wanted, version, dataset) for version in wanted.versions}
     asked = windows(len(dataset.questions), wanted.batch, wanted.shard)
     with stores(wanted.folder, wanted.versions) as files:
         for version, store in files.items():
@@ -66,22 +70,27 @@ def ask(client: Client, wanted: Wanted, dataset: Dataset, told: Told) -> dict[in
     return experts
 
 
+def place(folder: Path, version: int) -> Path:
+    """Where a version's answers are in a folder of results."""
+    return folder / ANSWERS / f"{version}.sqlite"
+
+
 @contextmanager
 def stores(folder: Path, versions: tuple[int, ...]) -> Iterator[dict[int, Store]]:
     """The files of answers, by version."""
     with ExitStack() as stack:
-        yield {v: stack.enter_context(Store(folder / ANSWERS / f"{v}.sqlite")) for v in versions}
+        yield {v: stack.enter_context(Store(place(folder, v))) for v in versions}
 
 
-def forget(wanted: Wanted) -> None:
+def finish(wanted: Wanted) -> None:
     """The comparison is done: who asks for it again wants it done again."""
     with stores(wanted.folder, wanted.versions) as files:
         for store in files.values():
-            store.forget()
+            store.finish()
 
 
-def _expert(client: Client, wanted: Wanted, version: int) -> Expert:
-    return Expert.connect(client, wanted.model, version, task=wanted.task)
+def _expert(client: Client, wanted: Wanted, version: int, dataset: Dataset) -> Expert:
+    return Expert.connect(client, wanted.model, version, task=wanted.task, tensors=dataset.tensors)
 
 
 def _about(client: Client, wanted: Wanted, version: int, dataset: Dataset) -> About:

@@ -20,7 +20,7 @@ from model_config.signatures import Signature, Tensor
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
 _SCHEMA: Final = """
-    CREATE TABLE IF NOT EXISTS about (content TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS about (content TEXT NOT NULL, finished INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE IF NOT EXISTS answers (
         place INTEGER PRIMARY KEY, name TEXT NOT NULL, height INTEGER, width INTEGER, outputs BLOB, unread TEXT
     );
@@ -104,20 +104,29 @@ class Store:
             return None
 
     def begin(self, about: About) -> bool:
-        """Go on where the same was asked before, and start anew where not; tells whether other answers were lost."""
-        before = self.about
-        if before == about:
+        """Go on where the same was asked before, and start anew where not; tells whether other answers made room."""
+        if self.about == about and not self._finished:
             return False
         lost = len(self) > 0
-        self._file.executescript("DELETE FROM about; DELETE FROM answers;")
-        self._file.execute("INSERT INTO about VALUES (?)", (about.to_json(),))
+        self.clear()
+        self._file.execute("DELETE FROM about")
+        self._file.execute("INSERT INTO about (content) VALUES (?)", (about.to_json(),))
         self._file.commit()
         return lost
 
-    def forget(self) -> None:
-        """The next run asks anew."""
-        self._file.execute("DELETE FROM about")
+    def clear(self) -> None:
+        """No answers are left."""
+        self._file.execute("DELETE FROM answers")
+
+    def finish(self) -> None:
+        """All was made of it that was to be made: who begins again asks anew."""
+        self._file.execute("UPDATE about SET finished = 1")
         self._file.commit()
+
+    @property
+    def _finished(self) -> bool:
+        row = self._file.execute("SELECT finished FROM about").fetchone()
+        return row is not None and bool(row[0])
 
     def __len__(self) -> int:
         """Questions that are done with."""

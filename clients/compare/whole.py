@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
 
-import numpy as np
-
 from clients import bench, environment
 from clients.ask import Expert
-from clients.compare import judging, run
+from clients.compare import judging, run, worst
 from clients.comparison import Compared, Comparison, Costs, Row
 from clients.loadgen.plan import Point, Rules
-from evaluation.datasets.questions import Dataset
+from evaluation.datasets.questions import Content, Dataset
 from evaluation.errors import BadPicture
 
+WORST: Final = "worst"  # the folder of their pictures in that of the results
 _PAYLOAD: Final = 16  # questions to measure with
 
 
@@ -28,14 +28,10 @@ def measure(
     return bench.measure(experts, list(islice(_contents(dataset), _PAYLOAD)), load, rules, done)
 
 
-def _contents(dataset: Dataset) -> Any:
+def _contents(dataset: Dataset) -> Iterator[Content]:
     for question in dataset.questions:
-        try:
-            content = question.read()
-        except BadPicture:
-            continue  # it is told among those that could not be asked
-        if isinstance(content, np.ndarray):
-            yield content
+        with suppress(BadPicture):  # it is told among those that could not be asked
+            yield question.read()
 
 
 def comparison(wanted: run.Wanted, dataset: Dataset, speed: Mapping[int, Row], command: str) -> Comparison:
@@ -43,12 +39,13 @@ def comparison(wanted: run.Wanted, dataset: Dataset, speed: Mapping[int, Row], c
     with run.stores(wanted.folder, wanted.versions) as files:
         judged = judging.judge(files, dataset, wanted.task)
         recipes = run.recipes(files)
+    examples = worst.write(judged.examples, dataset, wanted.folder / WORST)
     versions = tuple(_compared(wanted, n, recipes[n], judged, speed.get(n)) for n in wanted.versions)
     return Comparison(
         wanted.model,
         wanted.versions[0],
         versions,
-        judged.examples,
+        examples,
         judged.unread,
         environment.describe(),
         (command,),

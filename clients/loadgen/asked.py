@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from clients.ask import Expert
 from clients.client import Client
@@ -18,6 +18,8 @@ from evaluation.tasks import prepared
 from model_config.errors import SuiteError
 from model_config.models import Task
 from model_config.signatures import Signature
+
+T = TypeVar("T")
 
 _DETECTION: Final = Task()
 
@@ -79,9 +81,12 @@ class Asked:
         return [pictures.read(path) for path in self.images]
 
 
-def batches(read: Sequence[Picture], size: int) -> list[list[Picture]]:
-    """Batches of pictures of one size, the first picture's where they have to be alike, repeated to fill the last."""
+def batches(read: Sequence[T], size: int) -> list[list[T]]:
+    """Batches of pictures of one size, the first picture's where they have to be alike, repeated to fill the last.
+
+    Of tensors any go together, as a data set's rows are alike.
+    """
     if size == 1:
         return [[picture] for picture in read]
-    same = [picture for picture in read if picture.shape == read[0].shape]
+    same = [each for each in read if getattr(each, "shape", None) == getattr(read[0], "shape", None)]
     return [[same[(start + place) % len(same)] for place in range(size)] for start in range(0, len(same), size)]

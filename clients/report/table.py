@@ -39,7 +39,7 @@ def show(title: str, rows: Sequence[Row]) -> None:
 def sentences(rows: Sequence[Row]) -> list[str]:
     """What each version gives and costs against the first one."""
     first, *others = rows
-    return [_against(first, other) for other in others]
+    return [_against(first, other) for other in others if first["images_per_s"]]
 
 
 def doubts(rows: Sequence[Row]) -> list[str]:

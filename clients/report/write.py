@@ -20,6 +20,7 @@ from evaluation.metrics import agreement
 from evaluation.tasks.detection import Detected, Detection
 
 _PICTURES = 12
+_UNMEASURED = {"p50_ms": None, "p90_ms": None, "p99_ms": None, "images_per_s": None, "requests": 0, "doubts": ()}
 _LEAST_SIDE = 384  # pixels; smaller pictures are enlarged before boxes are drawn
 
 
@@ -81,7 +82,7 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
 def _row(compared: Compared) -> dict[str, Any]:
     score = next(iter(compared.accuracy.scores), compared.accuracy.agreement)
     return {
-        **next(iter(compared.speed), {}),
+        **next(iter(compared.speed), _UNMEASURED),
         "version": compared.version,
         "recipe": compared.recipe,
         "size_bytes": compared.costs.size_bytes,
