@@ -105,10 +105,7 @@ class _Best:
 
 def _learn(model: Any, part: Reader, plan: Plan, epochs: int, rate: float, phase: str, told: Told, best: _Best) -> None:
     """Some epochs with what is trainable now."""
-    # compiling takes longer than it saves, except on a GPU
-    compiled = bool(tf.config.list_physical_devices("GPU"))
-    loss = _weighted(findings.rows(part.questions))
-    model.compile(tf.keras.optimizers.Adam(rate), loss, jit_compile=compiled)
+    model.compile(tf.keras.optimizers.Adam(rate), _weighted(findings.rows(part.questions)))
     for epoch in range(epochs):
         watch = tf.keras.callbacks.LambdaCallback(on_batch_end=lambda _, logs: told.step(phase, float(logs["loss"])))
         # shuffled by itself
