@@ -41,6 +41,7 @@ class AsyncClient(Connected):
 
     predict = _awaited(Operations.predict)
     ask = _awaited(Operations.ask)
+    send = _awaited(Operations.send)
     metadata = _awaited(Operations.metadata)
     signature = _awaited(Operations.signature)
     status = _awaited(Operations.status)

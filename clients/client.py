@@ -57,6 +57,7 @@ class Client(Connected):
 
     predict = _blocking(Operations.predict)
     ask = _blocking(Operations.ask)
+    send = _blocking(Operations.send)
     metadata = _blocking(Operations.metadata)
     signature = _blocking(Operations.signature)
     status = _blocking(Operations.status)

@@ -99,8 +99,11 @@ class Operations:
 
     def ask(self, request: wire.PredictRequest, *, timeout: float | None = None) -> Steps[Prediction]:
         """Send a request made by ``predict_request`` before, unchecked: for those who ask the same again and again."""
-        content = request.SerializeToString()
-        return (yield from self._answered(request.model_spec, content, self._deadline(timeout)))
+        return (yield from self.send(request.model_spec, request.SerializeToString(), timeout=timeout))
+
+    def send(self, spec: wire.ModelSpec, content: bytes, *, timeout: float | None = None) -> Steps[Prediction]:
+        """The same with a request that is serialised already; ``spec`` is what it says about the model."""
+        return (yield from self._answered(spec, content, self._deadline(timeout)))
 
     def _answered(self, spec: wire.ModelSpec, content: bytes, deadline: Deadline) -> Steps[Prediction]:
         try:

@@ -58,6 +58,14 @@ def in_words_of(task: str, dataset: Dataset, labels: Mapping[int, str]) -> InWor
     return ways[task]
 
 
+def require_fitting(task: str, dataset: Dataset, labels: Mapping[int, str]) -> None:
+    """BadDataset when any label is of another kind than the task's, or no class of the model: better told at once."""
+    words = in_words_of(task, dataset, labels)
+    for question in dataset.questions:
+        if question.label is not None:
+            words(question.label)
+
+
 def _numbers(labels: Mapping[int, str]) -> dict[str, int]:
     """Whole labels, and the first word of those that name several, such as ``tench, Tinca tinca``."""
     firsts = {_spelled(label.partition(",")[0]): number for number, label in reversed(list(labels.items()))}

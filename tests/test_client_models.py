@@ -14,8 +14,12 @@ from command_line import run
 
 from clients import Client, errors
 from clients.ask import Expert
+from clients.compare import judging
+from clients.compare import run as comparing
 from evaluation import pictures
+from evaluation.datasets import loading
 from model_config import models
+from model_config.data import Data
 from serving import address
 
 pytestmark = pytest.mark.slow
@@ -24,14 +28,20 @@ MODELS = """
 models:
   mnist:
     source: {material}/models/mnist_fc/frozen.pb
-    versions: {{1: original}}
+    versions: {{1: original, 2: quantized_weights}}
+    data: {{path: {material}/data/mnist_t10k, limit: 2000}}
     task:
       type: classification
       encode: {{size: [28, 28], colour: grey, scale: 255, layout: flat}}
       decode: {{activation: softmax, top: 3}}
+  resnet:
+    source: {material}/models/resnet8_cifar10/pretrainedResnet.h5
+    versions: {{1: original, 2: quantized_weights}}
+    task: {{type: classification}}
   mobilenet:
     source: {material}/models/mobilenet_v2_imagenet/mobilenet_v2_1.0_224_frozen.pb
-    versions: {{1: original}}
+    versions: {{1: original, 2: quantized_weights}}
+    data: {{path: {material}/data/cc0_detection, format: pictures, pictures: {material}/data/images}}
     batch_sizes: [1, 2]
     task:
       type: classification
@@ -43,6 +53,7 @@ models:
       encode: {{size: [224, 224], file: jpg, base64: true}}
       decode: {{outputs: {{scores: softmax}}}}
 """
+BUILT = ("mnist", "mobilenet", "resnet")
 FOREIGN = {
     "deep_image": "deep_image_model",
     "template": "tensorflow_template_application_model",
@@ -55,7 +66,7 @@ def known(material, tmp_path_factory):
     """The models file, with two of its models built."""
     folder = tmp_path_factory.mktemp("real")
     (folder / "models.yaml").write_text(MODELS.format(material=material))
-    for name in ("mnist", "mobilenet"):
+    for name in BUILT:
         places = ("--models", folder / "models.yaml", "--repository", folder / "models")
         done = run("converters", "build", name, *places)
         assert done.returncode == 0, done.stderr
@@ -64,7 +75,7 @@ def known(material, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(known, material):
-    places = {name: known / "models" / name for name in ("mnist", "mobilenet")}
+    places = {name: known / "models" / name for name in BUILT}
     foreign = material / "models" / "simple_saved_models" / "models"
     places.update({name: foreign / folder for name, folder in FOREIGN.items()})
     entries = "".join(
@@ -174,3 +185,46 @@ def test_the_command_takes_the_way_from_models_yaml(server, known, material):
 
     assert done.returncode == 0, done.stderr
     assert "beagle" in done.stdout
+
+
+def compared(server, known, name, output, *more):
+    """What the versions' answers are worth, as the command leaves them."""
+    places = ("--models", known / "models.yaml", "--repository", known / "models", "--output", output)
+    chosen = ("--server", server, "--model", name, "--version", 1, "--version", 2, "--requests", 2, "--warm-up", 0)
+    done = run("clients", "compare", *chosen, *places, *more)
+    assert done.returncode in (0, 3), done.stderr  # whatever the verdict is
+    entry = models.find(name, known / "models.yaml")
+    with comparing.stores(output, (1, 2)) as files:
+        return judging.judge(files, loading.load(Data(path=more[1]) if more else entry.data), entry.task)
+
+
+def test_written_digits_are_compared_by_their_classes(server, known, tmp_path):
+    found = compared(server, known, "mnist", tmp_path)
+
+    assert found.accuracy[1].asked == 2000
+    assert found.accuracy[1].scores[0].value == pytest.approx(0.9405, abs=0.0005)
+    assert found.accuracy[2].scores[0].difference.low <= 0 <= found.accuracy[2].scores[0].difference.high
+    assert found.accuracy[2].agreement.value > 0.99
+    assert set(found.accuracy[1].per_class) == set("0123456789")
+
+
+def test_photos_without_labels_are_compared_by_what_versions_say(server, known, tmp_path):
+    found = compared(server, known, "mobilenet", tmp_path)
+
+    assert found.accuracy[1].scores == ()
+    assert found.accuracy[1].asked == 3
+    assert {example.name for example in found.examples} == {"000000008021.jpg", "image1_dogs.jpg", "image2_kites.jpg"}
+    assert found.accuracy[2].drift[0].cosine > 0.9
+
+
+def test_arrays_of_pictures_go_to_a_keras_model_as_it_takes_them(server, known, material, tmp_path):
+    photos = [pictures.read(path) for path in sorted((material / "data" / "images").iterdir())]
+    np.savez(
+        tmp_path / "small.npz",
+        x=np.stack([cv2.resize(each, (32, 32), interpolation=cv2.INTER_AREA) for each in photos]),
+    )
+    found = compared(server, known, "resnet", tmp_path / "out", "--data", tmp_path / "small.npz")
+
+    assert found.accuracy[2].asked == len(photos)
+    assert found.accuracy[2].agreement.value == 1.0
+    assert found.accuracy[2].drift[0].cosine > 0.99

@@ -118,6 +118,37 @@ def test_what_gives_probabilities_is_judged_by_its_first_choice_and_the_rest_by_
     assert "of version 1 misses max-degradation" in other.words
 
 
+@pytest.fixture
+def labelled_rows(tmp_path):
+    """Rows with the classes that the network itself gives them, but for a tenth."""
+    classes = graphs_answer(network(True), ROWS).argmax(1)
+    classes[::10] += 1
+    np.savez(tmp_path / "rows.npz", x=ROWS, labels=classes)
+    return {"path": str(tmp_path / "rows.npz")}
+
+
+def graphs_answer(build, fed):
+    return build(tf.constant(fed)).numpy()
+
+
+def test_a_classifier_with_labelled_data_is_judged_by_its_labels(labelled_rows, tmp_path):
+    source = saved(network(True), tmp_path / "source")
+    judge = judge_for(model(data=labelled_rows, task={"type": "classification"}), source, KEY)
+    same, other = judge.score(source), judge.score(saved(network(True, noise=0.5), tmp_path / "other"))
+
+    assert (same.metric, same.value, same.reference) == ("top-1", pytest.approx(21 / 24), same.value)
+    assert other.value < same.value
+    assert judge.examples.startswith("24 rows of ")
+
+
+def test_a_classifier_without_a_task_that_fits_is_judged_by_agreement(photos, tmp_path):
+    source = saved(network(True), tmp_path / "source")
+    np.save(tmp_path / "rows.npy", ROWS)
+    judge = judge_for(model(data=str(tmp_path / "rows.npy")), source, KEY)
+
+    assert judge.score(source).metric == "top-1 agreement"
+
+
 def test_of_few_examples_none_is_held_out(tmp_path):
     np.save(tmp_path / "few.npy", ROWS[:10])
 

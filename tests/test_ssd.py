@@ -13,6 +13,8 @@ from command_line import run
 
 from clients.ask import Detector
 from clients.client import Client
+from clients.compare import judging
+from clients.compare import run as comparing
 from converters import sources
 from evaluation import labels, pictures
 from evaluation.datasets import loading
@@ -20,6 +22,7 @@ from evaluation.metrics import average_precision
 from evaluation.tasks import detection
 from model_config import base_path
 from model_config.data import Data
+from model_config.models import Task
 from serving import address
 
 NAME = "ssd_mobilenet_v1_coco"
@@ -102,6 +105,26 @@ def test_batches_are_answered_as_their_pictures_one_by_one(detectors, material, 
     scores = [[each.score for each in found] for found in together]
     for one, other in zip(scores, alone):
         assert one == pytest.approx([each.score for each in other], abs=1e-4)
+
+
+def test_a_comparison_finds_the_average_precision_and_what_differs(ssd, ssd_server, material, tmp_path):
+    data = material / "data" / "cc0_detection"
+    (tmp_path / "models.yaml").write_text(f"models: {{{NAME}: {{source: x, task: {{labels: coco}}, data: {data}}}}}")
+    places = ("--models", tmp_path / "models.yaml", "--repository", ssd, "--output", tmp_path / "out")
+    load = ("--requests", 2, "--warm-up", 0)
+    chosen = ("--server", ssd_server, "--model", NAME, "--version", 1, "--version", 3)
+    done = run("clients", "compare", *chosen, *places, *load)
+
+    assert done.returncode in (0, 3), done.stderr  # whatever the verdict is
+    with comparing.stores(tmp_path / "out", (1, 3)) as files:
+        found = judging.judge(files, loading.load(Data(path=data)), Task(labels="coco"))
+    first, third = (found.accuracy[version].scores[0] for version in (1, 3))
+    assert 0.545 <= first.value <= 0.565
+    assert third.value == pytest.approx(first.value, abs=0.02)
+    assert third.difference.low <= third.difference.value <= third.difference.high
+    assert found.accuracy[3].agreement.value > 0.9
+    assert found.accuracy[1].per_class.keys() == found.accuracy[3].per_class.keys()
+    assert len(found.accuracy[1].per_class) == 14
 
 
 def in_process(frozen, dataset):

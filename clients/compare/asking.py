@@ -15,6 +15,10 @@ from clients.ask import Expert
 from clients.compare.store import Arrays, Record, Store
 from clients.compare.windows import Window, together
 from clients.errors import ClientError
+from clients.reading import Prediction
+from clients.spec import DEFAULT_SIGNATURE, spec_of
+from clients.wire import framing
+from clients.wire.serving_pb2 import ModelSpec
 from evaluation.datasets.questions import Content, Dataset
 from evaluation.errors import BadAnswer, BadPicture
 from evaluation.tasks.encoding import Encoder
@@ -30,11 +34,28 @@ class _Read(NamedTuple):
     unread: str | None = None
 
 
-class _Request(NamedTuple):
-    """Questions that go to a server together, encoded."""
+class _Encoded(NamedTuple):
+    """Questions that go to a server together, as arrays."""
 
     questions: Sequence[_Read]
     inputs: Arrays
+
+
+class _Request(NamedTuple):
+    """The same for one version, as the bytes that travel."""
+
+    questions: Sequence[_Read]
+    spec: ModelSpec
+    content: bytes
+
+
+class _Asked(NamedTuple):
+    """A window's questions under way to one version, and why some of them are not."""
+
+    version: int
+    unread: Sequence[_Read]
+    requests: Sequence[_Request]
+    answers: Future[list[Prediction]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +86,7 @@ class Asking:
         readers, callers = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(self.in_flight)
         ahead = self.in_flight + 2 * _READERS
         try:
-            live: deque[Future[list[tuple[int, Future[list[Record]]]]]] = deque()
+            live: deque[Future[list[_Asked]]] = deque()
             for window, versions in left:
                 if versions:
                     live.append(readers.submit(self._started, window, versions, callers))
@@ -78,45 +99,49 @@ class Asking:
             readers.shutdown(cancel_futures=True)
             callers.shutdown(cancel_futures=True)
 
-    def _keep(self, asked: Iterable[tuple[int, Future[list[Record]]]]) -> None:
-        for version, records in asked:
-            for record in records.result():
-                self.stores[version].add(record)
-                self.told(version, 1)
-
-    def _started(
-        self, window: Window, versions: Sequence[int], callers: ThreadPoolExecutor
-    ) -> list[tuple[int, Future[list[Record]]]]:
+    def _started(self, window: Window, versions: Sequence[int], callers: ThreadPoolExecutor) -> list[_Asked]:
         """Read a window's questions and hand them over, encoded once where versions want them alike."""
         read = [_read(self.dataset, place) for place in window]
-        requests: dict[Any, list[_Request]] = {}
-        found = []
+        unread = [each for each in read if each.unread]
+        found, before, encoded = [], None, list[_Encoded]()
         for version in versions:
-            encoder = self.experts[version].task.encoder
-            if encoder not in requests:
-                requests[encoder] = list(_encoded(self.experts[version], read))
-            found.append((version, callers.submit(self._asked, version, read, requests[encoder])))
+            expert = self.experts[version]
+            if expert.task.encoder != before:
+                before, encoded = expert.task.encoder, list(_encoded(expert, read))
+            requests = [_request(expert, each) for each in encoded]
+            found.append(_Asked(version, unread, requests, callers.submit(self._send, version, requests)))
         return found
 
-    def _asked(self, version: int, read: Sequence[_Read], requests: Sequence[_Request]) -> list[Record]:
-        unread = [Record(each.place, self._name(each.place), None, None, each.unread) for each in read if each.unread]
-        return [*unread, *(record for request in requests for record in self._answers(version, request))]
+    def _send(self, version: int, requests: Sequence[_Request]) -> list[Prediction]:
+        """What callers do, and nothing else, so that the server does not wait for them."""
+        return [self._sent(version, request) for request in requests]
 
-    def _answers(self, version: int, request: _Request) -> Iterator[Record]:
-        expert = self.experts[version]
-        first = self._name(request.questions[0].place)
+    def _sent(self, version: int, request: _Request) -> Prediction:
         try:
-            answer = expert.client.predict(expert.model, request.inputs, version=version, outputs=expert.task.outputs)
+            return self.experts[version].client.send(request.spec, request.content)
         except ClientError as error:
+            first = self._name(request.questions[0].place)
             told = type(error)(f"version {version}, asked about {first}: {error}")
             told.code = error.code
             raise told from error
-        for row, question in enumerate(request.questions):
-            outputs = _row(answer.outputs, row, len(request.questions), f"version {version} about {first}")
-            name = self._name(question.place)
-            _require_numbers(outputs, version, name)
-            assert question.content is not None
-            yield Record(question.place, name, _size(question.content), outputs)
+
+    def _keep(self, window: Iterable[_Asked]) -> None:
+        for asked in window:
+            answers = asked.answers.result()
+            for record in self._records(asked, answers):
+                self.stores[asked.version].add(record)
+                self.told(asked.version, 1)
+
+    def _records(self, asked: _Asked, answers: Sequence[Prediction]) -> Iterator[Record]:
+        for each in asked.unread:
+            yield Record(each.place, self._name(each.place), None, None, each.unread)
+        for request, answer in zip(asked.requests, answers):
+            who = f"version {asked.version} about {self._name(request.questions[0].place)}"
+            for row, question in enumerate(request.questions):
+                outputs = _row(answer.outputs, row, len(request.questions), who)
+                name = self._name(question.place)
+                _require_numbers(outputs, asked.version, name)
+                yield Record(question.place, name, _size(question.content), outputs)
 
     def _name(self, place: int) -> str:
         return self.dataset.questions[place].name
@@ -132,7 +157,12 @@ def _read(dataset: Dataset, place: int) -> _Read:
         return _Read(place, None, str(error))
 
 
-def _encoded(expert: Expert, read: Sequence[_Read]) -> Iterator[_Request]:
+def _request(expert: Expert, encoded: _Encoded) -> _Request:
+    spec = spec_of(expert.model, expert.version, signature=DEFAULT_SIGNATURE)
+    return _Request(encoded.questions, spec, framing.predict_request(spec, encoded.inputs, expert.task.outputs))
+
+
+def _encoded(expert: Expert, read: Sequence[_Read]) -> Iterator[_Encoded]:
     there = [each for each in read if each.content is not None]
     encoder = expert.task.encoder
     free = isinstance(encoder, Encoder) and encoder.frame is None
@@ -140,7 +170,7 @@ def _encoded(expert: Expert, read: Sequence[_Read]) -> Iterator[_Request]:
     for group in together(range(len(there)), sizes):
         chosen = [there[place] for place in group]
         inputs, _ = expert.task.encode([each.content for each in chosen])
-        yield _Request(chosen, inputs)
+        yield _Encoded(chosen, inputs)
 
 
 def _size(content: Any) -> tuple[int, int] | None:

@@ -133,23 +133,28 @@ def _compare(connection: Connection, model: str, versions: tuple[int, ...], as_j
 def _wanted(model: str, versions: tuple[int, ...], given: dict[str, Any]) -> tuple[Wanted, Dataset]:
     from clients.compare.run import Wanted
     from clients.compare.windows import Shard
+    from evaluation import truth
     from evaluation.datasets import loading
+    from evaluation.tasks import prepared
     from model_config import models
 
     known = models.load(given["file"]).get(model)
+    task = known.task if known else models.Task()
+    dataset = loading.load(_data(given, known))
+    truth.require_fitting(task.type, dataset, prepared.labels_of(task))
     shard = Shard.parse(given["shard"]) if given.get("shard") else Shard()
     usual = Path("results", model, *([f"shard-{shard.number}-of-{shard.total}"] if shard.total > 1 else []))
     wanted = Wanted(
         model,
         versions,
-        known.task if known else models.Task(),
+        task,
         given["repository"],
         given["output"] or usual,
         given.get("ask_batch", 1),
         given.get("in_flight", 1),
         shard,
     )
-    return wanted, loading.load(_data(given, known))
+    return wanted, dataset
 
 
 def _tell_shard(wanted: Wanted, asked: int, as_json: bool) -> None:

@@ -18,13 +18,13 @@ from evaluation.metrics.evidence import Evidence
 from evaluation.tasks import prepared
 from evaluation.tasks.detection import Detected
 from evaluation.tasks.encoding import Encoder
+from evaluation.tasks.feeding import NOWHERE
 from evaluation.tasks.placing import Placement, placed
 from evaluation.tasks.prepared import Answer, Prepared
 from model_config.errors import SuiteError
 from model_config.models import Task
 
 EXAMPLES: Final = 20
-_MOST_GUESSES: Final = 5  # top-5
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ def _standing(store: Store, dataset: Dataset, task: Task) -> _Standing:
     about = store.about
     if about is None:
         raise SuiteError("a file of answers does not say what was asked; run the comparison again")
-    more = task.decode.model_copy(update={"top": max(task.decode.top, _MOST_GUESSES)})
-    ready = prepared.prepared(task.model_copy(update={"decode": more}), about.signature, tensors=dataset.tensors)
+    ready = prepared.prepared(gathering.in_full(task), about.signature, tensors=dataset.tensors)
     return _Standing(ready, gathering.evidence(task, dataset))
 
 
@@ -135,7 +134,7 @@ def _add(
 def _placed(task: Prepared, record: Record) -> Placement:
     if isinstance(task.encoder, Encoder) and record.size:
         return placed(record.size, task.encoder.frame, task.encoder.how.fit)
-    return placed((1, 1), None, "stretch")
+    return NOWHERE
 
 
 @dataclass

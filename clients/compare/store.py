@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ _SCHEMA: Final = """
         place INTEGER PRIMARY KEY, name TEXT NOT NULL, height INTEGER, width INTEGER, outputs BLOB, unread TEXT
     );
 """
-_AT_ONCE: Final = 64  # answers that are lost at most when the power fails
+_KEPT_S: Final = 0.5  # answers that came within so many seconds are lost at most when the power fails
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Open a file, which is made if it is not there; SuiteError when it is no such file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._waiting = path, 0
+        self._kept = time.monotonic()
         try:
             self._file = sqlite3.connect(str(path))
             self._file.executescript(_SCHEMA)
@@ -142,14 +143,13 @@ class Store:
         height, width = record.size or (None, None)
         row = (record.place, record.name, height, width, content, record.unread)
         self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row)
-        self._waiting += 1
-        if self._waiting >= _AT_ONCE:
+        if time.monotonic() - self._kept > _KEPT_S:
             self.flush()
 
     def flush(self) -> None:
         """All of it is safe now."""
         self._file.commit()
-        self._waiting = 0
+        self._kept = time.monotonic()
 
     def records(self) -> Iterator[Record]:
         """Every answer in the data set's order."""

@@ -17,7 +17,7 @@ from model_config.errors import SuiteError
 from model_config.models import Model
 
 # more make a verdict little surer and a search much longer
-_MOST: Final = 300
+MOST: Final = 300
 _MANY: Final = 100
 
 
@@ -102,7 +102,10 @@ def of(model: Model, *, labelled: bool) -> Labelled | Unlabelled:
     """
     if model.data is None:
         return _share(model)
-    return _labelled(model, model.data) if labelled else _declared(model, model.data)
+    dataset = loading.load(model.data) if labelled else None
+    if dataset is None or dataset.index is None:  # labels that are no boxes tell nothing about a detector
+        return _declared(model, model.data)
+    return _labelled(model, model.data, dataset)
 
 
 def _share(model: Model) -> Unlabelled:
@@ -117,7 +120,7 @@ def _share(model: Model) -> Unlabelled:
 
 
 def _declared(model: Model, data: Data) -> Unlabelled:
-    found = calibration.locate(data.folder, _MOST, _pixels(model))
+    found = calibration.locate(data.folder, MOST, _pixels(model))
     files = _unseen(found.files, model)
     return _unlabelled(replace(found, files=tuple(files)), len(files), f"{len(files)} pictures of {data}")
 
@@ -129,11 +132,11 @@ def _unlabelled(data: calibration.Calibration, count: int, words: str) -> Unlabe
     return Unlabelled(replace(data, views=True), f"{words}, each in {calibration.VIEWS} views")
 
 
-def _labelled(model: Model, data: Data) -> Labelled:
-    found = Labelled(loading.load(data), _pixels(model), "")
+def _labelled(model: Model, data: Data, dataset: Dataset) -> Labelled:
+    found = Labelled(dataset, _pixels(model), "")
     unseen = set(_unseen(found.files, model))
     questions = [each for each in found.dataset.questions if each.path in unseen]
-    chosen = questions[:: -(-len(questions) // _MOST)]
+    chosen = questions[:: -(-len(questions) // MOST)]
     return replace(found, dataset=found.dataset.only(chosen), words=f"{len(chosen)} pictures of {data}")
 
 
@@ -143,16 +146,20 @@ def _pixels(model: Model) -> tuple[float, float]:
 
 def _unseen(files: Sequence[Path], model: Model) -> list[Path]:
     """Those whose content is not among what was learnt from."""
-    learnt: set[bytes] = set()
-    if model.calibration:
-        learnt = {
-            _digest(path) for path in calibration.locate(model.calibration.path, model.calibration.pictures).files
-        }
-    unseen = [path for path in files if _digest(path) not in learnt]
+    known = learnt(model)
+    unseen = [path for path in files if digest(path) not in known]
     if not unseen:
         raise NotJudged(f"all pictures of {model.data} are calibration pictures too; name others as data")
     return unseen
 
 
-def _digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
+def learnt(model: Model) -> set[bytes]:
+    """The contents that the model's 8-bit versions learn from, by their digests."""
+    if model.calibration is None:
+        return set()
+    return {digest(path) for path in calibration.locate(model.calibration.path, model.calibration.pictures).files}
+
+
+def digest(path: Path) -> bytes:
+    """What a file's content is known by; nothing where the file is not there, which is told when it is read."""
+    return b"" if not path.is_file() else hashlib.sha256(path.read_bytes()).digest()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from converters import graphs
-from converters.judging import answers, held_out, metrics
+from converters.judging import answers, by_task, held_out, metrics
 from converters.judging.held_out import HeldOut, Labelled, NotJudged
 from converters.judging.metrics import Answers, Metric
 from evaluation.tasks import prepared
@@ -72,6 +72,10 @@ def judge_for(model: Model, source: Path, key: str) -> Judge:
         NotJudged: there is nothing to judge by.
         SuiteError: what the model declares cannot be used, or the source does not answer.
     """
+    by_labels = by_task.of(model, graphs.signatures(source)[key])
+    if by_labels:
+        wanted = list(answers.ask(source, key, by_labels))
+        return Judge(by_labels.metric(wanted), by_labels, key, model.goals.accuracy)
     detects = _is_detector(source, key)
     examples = held_out.of(model, labelled=detects)
     asked = held_out.OneSize(examples, model.input_sizes[0]) if model.input_sizes else examples

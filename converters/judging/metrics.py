@@ -88,8 +88,12 @@ def numeric(answer: Arrays) -> list[str]:
 
 
 def _agreement(name: str, value: Callable[[Answers], float], wanted: Answers, allowed: float) -> Metric:
-    # one example may differ in any case, as so few could not tell less
-    return Metric(name, value, reference=1.0, allowed=max(allowed, math.ceil(1e4 / len(wanted)) / 1e4))
+    return Metric(name, value, reference=1.0, allowed=fewest_tell(allowed, len(wanted)))
+
+
+def fewest_tell(allowed: float, examples: int) -> float:
+    """What is allowed where there are few examples: one may differ in any case, as so few could not tell less."""
+    return max(allowed, math.ceil(1e4 / examples) / 1e4)
 
 
 def _detections(answers: Answers) -> list[list[Detection]]:

@@ -27,7 +27,11 @@ def plain(stream: Any) -> IO[bytes]:
     """The content of a stream in a file without a name, which goes away by itself."""
     # not closed here: what is mapped from it lives on
     file = tempfile.TemporaryFile()  # noqa: SIM115
-    shutil.copyfileobj(stream, file)
+    try:
+        shutil.copyfileobj(stream, file)
+    except BaseException:
+        file.close()
+        raise
     file.seek(0)
     return file
 

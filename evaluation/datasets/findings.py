@@ -52,7 +52,12 @@ def _table(path: Path) -> Path:
 
 
 def _tables(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*.csv")) if _LABELS in path.open(errors="replace").readline().lower()]
+    return [path for path in sorted(folder.glob("*.csv")) if _LABELS in _header(path)]
+
+
+def _header(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.readline().lower()
 
 
 def _rows(table: Path) -> tuple[list[_Row], list[str]]:

@@ -32,7 +32,8 @@ def load(data: Data) -> Dataset:
 
 def subfolders(path: Path) -> list[Path]:
     """Those that are not hidden, by name."""
-    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+    entries = path.iterdir() if path.is_dir() else ()
+    return sorted(each for each in entries if each.is_dir() and not each.name.startswith("."))
 
 
 def files(folder: Path) -> list[Path]:

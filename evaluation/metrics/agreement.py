@@ -120,10 +120,12 @@ def paired(ours: Sequence[Detection], theirs: Sequence[Detection]) -> tuple[Arra
 
 def cosine(one: Array, other: Array) -> float:
     """Of the angle between two vectors; 1 where both are zero, 0 where one is."""
+    if np.array_equal(one, other):
+        return 1.0  # not less by rounding
     first, second = one.astype(np.float64).ravel(), other.astype(np.float64).ravel()
     lengths = float(np.linalg.norm(first) * np.linalg.norm(second))
     if not lengths:
-        return float(not first.any() and not second.any())
+        return 0.0
     return float(np.clip(first @ second / lengths, -1, 1))
 
 

@@ -18,8 +18,9 @@ from evaluation.tasks.detection import Detected, Detection
 
 Array = np.ndarray[Any, Any]
 
-# which of COCO's ten thresholds of overlap count, .50 to .95 in steps of .05
+# which of the thresholds of overlap count, .50 to .95 in steps of .05
 _METRICS: Final = MappingProxyType({"mAP": slice(None), "mAP@0.5": slice(0, 1), "mAP@0.75": slice(5, 6)})
+_THRESHOLDS: Final = 10
 _CHUNK: Final = 64  # pictures matched at a time, as pycocotools keeps a lot of each
 
 
@@ -43,29 +44,43 @@ class _Ranked:
 
     Attributes:
         pictures: [n], the place of the picture of each.
-        right, wrong: [thresholds, n].
+        right: for each threshold, which of the n hit a box.
+        ignored: for each threshold, which of the n count for nothing.
         boxes: [pictures of the data set], how many of the class there are to be found.
     """
 
     pictures: Array
-    right: Array
-    wrong: Array
+    right: Sequence[Array]
+    ignored: Sequence[Array]
     boxes: Array
 
     def precision(self, counts: Array, recalls: Array) -> Array:
-        """At each threshold and recall, as pycocotools counts; -1 where there is nothing to be found."""
+        """At each threshold and recall, as pycocotools counts; -1 where there is nothing to be found.
+
+        Recall only rises where a box is hit, so precision is looked at there alone, which is a small part of all.
+        """
         found = np.full((len(self.right), len(recalls)), -1.0)
         there = int(counts @ self.boxes)
         if not there:
             return found
         weights = counts[self.pictures]
-        right, wrong = (np.cumsum(each * weights, axis=1, dtype=float) for each in (self.right, self.wrong))
-        precision = right / (wrong + right + np.spacing(1))
-        falling = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        for row, reached, best in zip(found, right / there, falling):
-            places = np.searchsorted(reached, recalls, side="left")
-            row[:] = np.append(best, 0.0)[places]  # recalls that are never reached
+        everything = np.cumsum(weights)
+        for row, right, ignored in zip(found, self.right, self.ignored):
+            hits = np.cumsum(weights[right])
+            precision = hits / (_without(everything, weights, ignored)[right] + np.spacing(1))
+            falling = np.maximum.accumulate(precision[::-1])[::-1]
+            places = np.searchsorted(hits / there, recalls, side="left")
+            row[:] = np.append(falling, 0.0)[places]  # recalls that are never reached
         return found
+
+
+def _without(everything: Array, weights: Array, ignored: Array) -> Array:
+    """How many there are up to each, less those that are ignored."""
+    if not len(ignored):
+        return everything
+    less = np.zeros_like(weights)
+    less[ignored] = weights[ignored]
+    return np.asarray(everything - np.cumsum(less))
 
 
 @dataclass
@@ -136,13 +151,13 @@ class AveragePrecision:
         for place, there in self._boxes.get(number, {}).items():
             boxes[place] = there
         if not found:
-            nothing = np.zeros((10, 0), bool)
+            nothing = [np.zeros(0, int)] * _THRESHOLDS
             return _Ranked(np.zeros(0, int), nothing, nothing, boxes)
         order = np.argsort(-np.concatenate([each.scores for each in found]), kind="mergesort")  # as pycocotools
         right = np.concatenate([each.right for each in found], axis=1)[:, order]
-        counted = ~np.concatenate([each.ignored for each in found], axis=1)[:, order]
+        ignored = np.concatenate([each.ignored for each in found], axis=1)[:, order]
         pictures = np.concatenate([np.full(len(each.scores), each.picture) for each in found])[order]
-        return _Ranked(pictures, right & counted, ~right & counted, boxes)
+        return _Ranked(pictures, _places(right & ~ignored), _places(ignored), boxes)
 
     def _match(self) -> None:
         """Let pycocotools match the boxes of the pictures that wait, and keep what came of it."""
@@ -167,6 +182,10 @@ class AveragePrecision:
             right, ignored = matched["dtMatches"] != 0, np.asarray(matched["dtIgnore"], bool)
             found = _Found(place, np.array(matched["dtScores"]), right, ignored)
             self._found.setdefault(number, []).append(found)
+
+
+def _places(flags: Array) -> list[Array]:
+    return [np.flatnonzero(row) for row in flags]
 
 
 def average_precision(dataset: Dataset, found: Mapping[int, Sequence[Detection]], metric: str) -> float:

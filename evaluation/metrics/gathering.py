@@ -24,6 +24,15 @@ _BY_TASK: Final[Mapping[str, Callable[[Task, Dataset], Evidence]]] = MappingProx
 )
 
 
+_GUESSES: Final = 5  # that top-5 looks at
+
+
+def in_full(task: Task) -> Task:
+    """The task with as many guesses in its answers as metrics look at, however many users see."""
+    decode = task.decode.model_copy(update={"top": max(task.decode.top, _GUESSES)})
+    return task.model_copy(update={"decode": decode})
+
+
 def evidence(task: Task, dataset: Dataset) -> Evidence | None:
     """What gathers one version's answers; None without labels."""
     return _BY_TASK[task.type](task, dataset) if dataset.labelled else None

@@ -48,7 +48,9 @@ class Encoder:
             batch = np.array([_content(each, self.how) for each in put], np.object_)
         else:
             _require_one_size(places)
-            batch = self._numbers(np.stack([_coloured(each, self.how.colour) for each in put]))
+            coloured = [_coloured(each, self.how.colour) for each in put]
+            # a single picture is not copied
+            batch = self._numbers(np.stack(coloured) if len(coloured) > 1 else coloured[0][None])
         return {self.name: batch}, places
 
     def _numbers(self, pixels: Array) -> Array:

@@ -17,7 +17,8 @@ Array = np.ndarray[Any, Any]
 Tensors = Mapping[str, Array]
 
 _ONLY = ""  # what a data set calls the only input, whatever the model does
-_NOWHERE = placed((1, 1), None, "stretch")
+# where what is no picture lies, for those who want to be told
+NOWHERE = placed((1, 1), None, "stretch")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Feed:
     def encode(self, examples: Sequence[Tensors]) -> tuple[dict[str, Array], list[Placement]]:
         """A batch of examples as inputs by name; the places mean nothing, as there are no pictures."""
         inputs = {name: self._stacked(name, wanted, examples) for name, wanted in self.signature.inputs.items()}
-        return inputs, [_NOWHERE] * len(examples)
+        return inputs, [NOWHERE] * len(examples)
 
     def _stacked(self, name: str, wanted: Tensor, examples: Sequence[Tensors]) -> Array:
         found = np.stack([_of(name, example, len(self.signature.inputs)) for example in examples])

@@ -1,0 +1,327 @@
+"""Comparisons that are interrupted, spread over machines, or meet what is wrong: all on a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from command_line import assert_one_sentence, run
+
+from clients.compare import judging, merging
+from clients.compare import run as comparing
+from clients.compare.windows import Shard, windows
+from evaluation import pictures
+from evaluation.datasets import loading
+from model_config.data import Data
+from model_config.errors import SuiteError
+from model_config.models import Task
+
+JOB = Path(__file__).parents[1] / "docker" / "compare-job.yaml"
+VERSIONS = (1, 2)
+PICTURES = 23
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Pictures of two sizes with a box each, one of which cannot be decoded and one of which is not there."""
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(4)
+    sizes = [(40, 60) if number % 3 else (32, 32) for number in range(PICTURES)]
+    for number, size in enumerate(sizes):
+        pictures.write(rng.integers(0, 256, (*size, 3), np.uint8), folder / "images" / f"{number}.png")
+    (folder / "images" / "5.png").write_bytes(b"no picture")
+    (folder / "images" / "11.png").unlink()
+    index = {
+        "images": [{"id": n + 1, "file_name": f"{n}.png"} for n in range(PICTURES)],
+        "annotations": [
+            {
+                "id": n + 1,
+                "image_id": n + 1,
+                "category_id": 1 + n % 2,
+                "bbox": [2, 2, 20, 20],
+                "area": 400,
+                "iscrowd": 0,
+            }
+            for n in range(PICTURES)
+        ],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+    }
+    (folder / "instances.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def command(server, repository, data):
+    chosen = ("--model", "tiny", "--version", 1, "--version", 2, "--requests", 5, "--warm-up", 1, "--ask-batch", 3)
+    return ("clients", "compare", "--server", server, "--repository", repository, "--data", data, *chosen)
+
+
+@pytest.fixture(scope="module")
+def whole(command, tmp_path_factory):
+    """What one run gives."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = run(*command, "--output", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def rows(folder):
+    files = [sqlite3.connect(comparing.place(folder, version)) for version in VERSIONS]
+    found = [file.execute("SELECT * FROM answers ORDER BY place").fetchall() for file in files]
+    for file in files:
+        file.close()
+    return found
+
+
+def judged(folder, data):
+    with comparing.stores(folder, VERSIONS) as files:
+        return judging.judge(files, loading.load(Data(path=data)), Task())
+
+
+def test_what_cannot_be_read_is_named_and_counted(whole, data):
+    found = judged(whole, data)
+
+    assert [re.sub(r" .*/", " …/", each) for each in found.unread] == [
+        "5.png: …/5.png is no picture that can be decoded (such as JPEG or PNG)",
+        "11.png: …/11.png: no such file or directory",
+    ]
+    assert {each.asked for each in found.accuracy.values()} == {PICTURES - 2}
+
+
+def test_the_reference_does_not_differ_and_the_worst_come_first(whole, data):
+    found = judged(whole, data)
+    drifts = [max(example.drift.values()) for example in found.examples]
+
+    assert [score.difference for score in found.accuracy[1].scores] == [None] * 3
+    assert found.accuracy[1].agreement.value == 1.0
+    assert all((each.largest, each.mean, each.cosine) == (0.0, 0.0, 1.0) for each in found.accuracy[1].drift)
+    assert found.accuracy[2].scores[0].difference is not None
+    assert len(found.examples) == judging.EXAMPLES
+    assert drifts == sorted(drifts, reverse=True)
+    assert len(list((whole / "worst").glob("*.jpg"))) == sum(drift > 0 for drift in drifts)
+
+
+def test_shards_put_together_are_one_run_bit_for_bit(command, whole, data, repository, tmp_path):
+    for number in (1, 2, 3):
+        done = run(*command, "--shard", f"{number}/3", "--output", tmp_path / str(number))
+        assert done.returncode == 0, done.stderr
+    parts = [tmp_path / str(number) for number in (3, 1, 2)]
+    done = run("clients", "compare", "merge", *parts, "--data", data, "--output", tmp_path, "--repository", repository)
+
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path) == rows(whole)
+    assert repr(judged(tmp_path, data).accuracy) == repr(judged(whole, data).accuracy)
+    wanted = comparing.Wanted("tiny", VERSIONS, Task(), repository, tmp_path / "some")
+    for given, words in (
+        (parts[:2], "of 3 shards 2/3 are missing"),
+        ([*parts, parts[0]], "shards 3/3 are there twice"),
+    ):
+        with pytest.raises(SuiteError, match=words):
+            merging.merge(given, wanted, loading.load(Data(path=data)))
+    with pytest.raises(SuiteError, match="was asked other questions than the pictures of"):
+        merging.merge(parts, wanted, loading.load(Data(path=data / "images")))
+
+
+def test_a_killed_run_goes_on_where_it_ended(command, whole, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", *map(str, command), "--in-flight", "1", "--output", str(tmp_path)],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    first = wait_for_answers(comparing.place(tmp_path, 1), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    with sqlite3.connect(comparing.place(tmp_path, 1)) as file:
+        # proof that it is not asked again
+        file.execute("UPDATE answers SET name = 'kept' WHERE place = 0")
+    file.close()
+    done = run(*command, "--output", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert first > 0
+    assert rows(tmp_path)[0][0][1] == "kept"
+    assert rows(tmp_path)[0][1:] == rows(whole)[0][1:]
+    assert rows(tmp_path)[1] == rows(whole)[1]
+
+
+def wait_for_answers(path, process):
+    """Until some answers are safe on disk, or the run has ended."""
+    for _ in range(3000):
+        if path.exists():
+            with sqlite3.connect(path, timeout=5) as file:
+                try:
+                    count = file.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
+                except sqlite3.OperationalError:
+                    count = 0
+            file.close()
+            if count or process.poll() is not None:
+                return count
+        time.sleep(0.005)
+    raise AssertionError("nothing was asked")
+
+
+def test_a_run_that_was_finished_is_asked_again(command, whole, tmp_path):
+    shutil.copytree(whole / comparing.ANSWERS, tmp_path / comparing.ANSWERS)
+    with sqlite3.connect(comparing.place(tmp_path, 1)) as file:
+        file.execute("UPDATE answers SET name = 'old'")
+    file.close()
+
+    assert run(*command, "--output", tmp_path).returncode == 0
+    assert rows(tmp_path) == rows(whole)
+
+
+def test_without_labels_only_agreement_is_told(command, data, tmp_path):
+    done = run(*command, "--data", data / "images", "--output", tmp_path, "--json")
+
+    assert done.returncode == 0, done.stderr
+    with comparing.stores(tmp_path, VERSIONS) as files:
+        found = judging.judge(files, loading.load(Data(path=data / "images")), Task())
+    assert found.accuracy[2].scores == ()
+    assert 0 <= found.accuracy[2].agreement.value <= 1
+    assert all(example.truth is None for example in found.examples)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--shard", "4/3"), "a shard is one of 1/3 to 3/3"),
+        (("--shard", "some"), "a shard is given as I/N"),
+        (("--data", "nowhere"), "no data at nowhere"),
+        (("--format", "npz"), "is a directory"),
+        (("--format", "idx"), "holds 0 idx files"),
+    ],
+)
+def test_what_makes_no_comparison_is_one_sentence(command, options, words, tmp_path):
+    assert_one_sentence(run(*command, *options, "--output", tmp_path / "out"), words)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory):
+    """A server over a classifier whose version 2 divides by the darkest pixel."""
+    import tensorflow as tf
+
+    from serving import address
+
+    folder = tmp_path_factory.mktemp("doubtful")
+    for version in VERSIONS:
+        module = tf.Module()
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32, name="x")])
+        def scores(x, version=version):
+            least = tf.reduce_min(x, (1, 2, 3))
+            return {"scores": tf.reduce_mean(x, (1, 2)) / (tf.ones_like(least) if version == 1 else least)[:, None]}
+
+        module.scores = scores
+        tf.saved_model.save(module, str(folder / "models" / "net" / str(version)), signatures=scores)
+    up = ("serving", "up", "--model", "net", "--version", 1, "--version", 2, "--repository", folder / "models")
+    port = address.free_ports()
+    done = run(*up, "--backend", "embedded", "--port", port, "--detach", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    models = {"net": {"source": "x", "task": {"type": "classification", "labels": ["bright", "dark", "red"]}}}
+    (folder / "models.yaml").write_text(yaml.safe_dump({"models": models}))
+    yield (
+        "clients",
+        "compare",
+        "--server",
+        f"{address.LOCAL}:{port}",
+        "--model",
+        "net",
+        "--models",
+        folder / "models.yaml",
+    )
+    assert run("serving", "down", "--port", port, cwd=folder).returncode == 0
+
+
+def test_nan_in_an_answer_names_version_and_picture(doubtful, tmp_path):
+    for name, least in (("bright/a", 9), ("bright/b", 7), ("dark/c", 0)):
+        pixels = np.random.default_rng(1).integers(least, 200, (8, 8, 3), np.uint8)
+        pixels[0, 0] = least
+        pictures.write(pixels, tmp_path / "data" / f"{name}.png")
+    command = (*doubtful, "--data", tmp_path / "data", "--requests", 2, "--warm-up", 0)
+    both = run(*command, "--version", 1, "--version", 2, "--output", tmp_path / "both")
+    alone = run(*command, "--version", 1, "--output", tmp_path / "alone")
+
+    assert_one_sentence(both, "version 2 answered NaN or an infinite number in output scores about dark/c.png")
+    assert alone.returncode == 0, alone.stderr
+
+
+def test_labels_that_do_not_fit_are_told_before_anything_is_asked(doubtful, data, tmp_path):
+    done = run(*doubtful, "--version", 1, "--data", data, "--output", tmp_path / "out")
+
+    assert_one_sentence(done, "another kind than one class each", "--format pictures")
+    assert not (tmp_path / "out").exists()
+
+
+def test_tensors_go_to_a_model_as_they_are(doubtful, tmp_path):
+    rows = np.random.default_rng(1).uniform(1, 2, (40, 8, 8, 3))
+    np.savez(tmp_path / "rows.npz", x=rows, labels=rows.mean((1, 2)).argmax(1))
+    command = (*doubtful, "--data", tmp_path / "rows.npz", "--requests", 2, "--warm-up", 0, "--ask-batch", 16)
+    done = run(*command, "--version", 1, "--version", 2, "--output", tmp_path / "out", "--json")
+
+    assert done.returncode == 0, done.stderr
+    with comparing.stores(tmp_path / "out", VERSIONS) as files:
+        found = judging.judge(files, loading.load(Data(path=tmp_path / "rows.npz")), Task(type="classification"))
+    assert [each.value for each in found.accuracy[1].scores] == [1.0, 1.0]
+    assert found.accuracy[1].asked == 40
+
+
+@pytest.mark.parametrize(("questions", "batch", "total"), [(23, 3, 4), (1, 8, 3), (64, 1, 7), (10, 5, 2)])
+def test_every_question_is_in_one_shard_and_its_request_does_not_depend_on_the_shards(questions, batch, total):
+    parts = [windows(questions, batch, Shard(number, total)) for number in range(1, total + 1)]
+    alone = windows(questions, batch, Shard())
+
+    assert sorted(place for part in parts for window in part for place in window) == list(range(questions))
+    assert sorted(map(tuple, (w for part in parts for w in part))) == sorted(map(tuple, alone))
+
+
+def test_a_shard_is_a_number_of_a_total():
+    with pytest.raises(SuiteError, match="a shard is one of 1/4 to 4/4, not 0/4"):
+        Shard.parse("0/4")
+
+
+def test_the_job_gives_every_completion_its_own_shard():
+    job = yaml.safe_load(JOB.read_text())
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each["value"] for each in container["env"]}
+
+    assert (job["apiVersion"], job["kind"], job["spec"]["completionMode"]) == ("batch/v1", "Job", "Indexed")
+    assert job["spec"]["template"]["spec"]["restartPolicy"] in ("OnFailure", "Never")
+    assert int(given["SHARDS"]) == job["spec"]["completions"] >= job["spec"]["parallelism"]
+    mounted = {each["name"] for each in container["volumeMounts"]}
+    assert mounted == {each["name"] for each in job["spec"]["template"]["spec"]["volumes"]}
+    for index in range(job["spec"]["completions"]):
+        typed = container["args"][0].replace("exec python -m", "printf '%s\\n'")
+        environment = {**os.environ, **given, "JOB_COMPLETION_INDEX": str(index)}
+        said = subprocess.run(
+            [*container["command"], typed], env=environment, capture_output=True, text=True, check=True
+        )
+        words = said.stdout.split()
+
+        assert words[:2] == ["clients", "compare"]
+        assert words[words.index("--shard") + 1] == f"{index + 1}/{job['spec']['completions']}"
+        assert words[words.index("--output") + 1] == f"results/shard-{index}"
+
+
+def test_the_jobs_options_are_the_commands():
+    from clients.__main__ import main
+
+    known = {name for option in main.commands["compare"].params for name in option.opts}
+    used = set(
+        re.findall(
+            r"--[a-z-]+", " ".join(yaml.safe_load(JOB.read_text())["spec"]["template"]["spec"]["containers"][0]["args"])
+        )
+    )
+
+    assert used <= known
