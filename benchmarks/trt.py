@@ -51,6 +51,7 @@ class Subject:
     outputs: tuple[str, ...] = ()
     labelled: Path | None = None
     shapes: str = "auto"
+    any_size: bool = False
 
     def feed(self, batch: int) -> Any:
         """Random values in the usual range."""
@@ -82,7 +83,7 @@ SUBJECTS: Final = {
     # one engine for all batch sizes, as one for each would take a quarter of an hour and more to build
     "resnet50": Subject(trt_models.resnet50, (1, 8, 32, 128, 256), (224, 224, 3), shapes="dynamic"),
     "retinanet": Subject(trt_models.retinanet, (1, 8), (640, 640, 3)),
-    "ssd": Subject(trt_models.ssd, (1, 8, 32), (480, 640, 3), "uint8", _DETECTOR, _LABELLED),
+    "ssd": Subject(trt_models.ssd, (1, 8, 32), (480, 640, 3), "uint8", _DETECTOR, _LABELLED, any_size=True),
 }
 
 
@@ -94,7 +95,7 @@ def main() -> None:
     source = work / "source"
     source = source if source.exists() else subject.make(source)
     model = subject.model(asked.model, source, work)
-    path = RESULTS / f"trt-{asked.model}.json"
+    path = RESULTS / f"{asked.results or f'trt-{asked.model}'}.json"
     result = json.loads(path.read_text()) if path.exists() else {"versions": {}, "measured": {}}
     result["environment"] = {**environment.describe(), **asdict(machine.here()), **_gpu()}
 
@@ -119,6 +120,7 @@ def _arguments() -> Any:
     parser.add_argument("--versions", type=lambda text: [int(n) for n in text.split(",")], default=list(VERSIONS))
     parser.add_argument("--work", default=".cache/benchmarks", help="where models and versions are kept")
     parser.add_argument("--seconds", type=float, default=5.0, help="for one version and batch size, at most")
+    parser.add_argument("--results", help="the result file's name, if another")
     parser.add_argument("--build-only", action="store_true", help="measure later")
     return parser.parse_args()
 

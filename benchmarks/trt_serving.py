@@ -28,7 +28,7 @@ _KEPT: Final = ("images_per_s", "p50_ms", "p90_ms", "p99_ms", "requests", "concu
 def main() -> None:
     """Serve, ask, add to the file."""
     asked = _arguments()
-    path = RESULTS / f"trt-{asked.model}.json"
+    path = RESULTS / f"{asked.results or f'trt-{asked.model}'}.json"
     result = json.loads(path.read_text())
     up = _command("serving", "up", "--model", asked.model, *_versions(asked.versions), "--repository", asked.repository)
     start = time.perf_counter()
@@ -53,6 +53,7 @@ def _arguments() -> Any:
     parser.add_argument("model", choices=SUBJECTS)
     parser.add_argument("--versions", type=lambda text: [int(n) for n in text.split(",")], default=[1, 4, 5])
     parser.add_argument("--work", default=".cache/benchmarks", help="as trt.py was told")
+    parser.add_argument("--results", help="the result file's name, if another")
     parser.add_argument("--largest", type=int, default=32, help="batch size that is asked")
     parser.add_argument("--in-flight", type=int, default=4, help="requests")
     asked = parser.parse_args()
@@ -70,10 +71,11 @@ def _versions(numbers: Sequence[int]) -> list[str]:
 
 def _asked(asked: Any, number: int, batch: int) -> dict[str, Any]:
     """One version and batch size under load."""
-    height, width, _ = SUBJECTS[asked.model].shape
+    subject = SUBJECTS[asked.model]
+    size = ("--size", "x".join(map(str, subject.shape[:2]))) if subject.any_size else ()
     load = ("--batch", str(batch), "--concurrency", str(asked.in_flight), "--requests", str(_requests(batch)))
     ask = ("--server", f"127.0.0.1:{PORT}", "--model", asked.model, "--version", str(number), "--warm-up", "20")
-    told = _command("clients", "bench", *ask, *load, "--size", f"{height}x{width}", "--percentile", "90", "--json")
+    told = _command("clients", "bench", *ask, *load, *size, "--percentile", "90", "--json")
     done = subprocess.run(told, stdout=subprocess.PIPE, text=True, check=True)
     (row,) = json.loads(done.stdout)["rows"]
     return {key: row[key] for key in _KEPT}
