@@ -18,6 +18,9 @@ from training.batches import Reader
 
 tf1 = tf.compat.v1
 
+# Keras 2 draws its seeds so
+pytestmark = pytest.mark.filterwarnings("ignore:non-integer arguments:DeprecationWarning")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
