@@ -26,7 +26,7 @@ compose  = $(COMPOSE) --project-name tf-serving-suite --file docker/compose.yaml
 batching = --enable_batching=true --enable_per_model_batching_parameters=true --batching_parameters_file=/models/batching.config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock wire demo convert config serve swap stop status certs preflight up down predict bench compare weigh test lint clean
+.PHONY: help setup lock wire demo fetch train convert config serve swap stop status certs preflight up down predict bench compare weigh test lint clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -57,6 +57,12 @@ wire: $(DONE)  ## compile the protobuf messages
 
 demo: $(DONE)  ## the main job on a model trained here: build, serve, ask, compare
 	@$(PY) -m demo
+
+fetch: $(DONE)  ## download MODEL and its data sets from their publishers (OPTIONS=--no-data)
+	@$(PY) -m model_config fetch $(MODEL) $(OPTIONS)
+
+train: $(DONE)  ## train chexnet on DATA (the NIH's chest X-rays) from WEIGHTS (OPTIONS=... as training chexnet --help says)
+	@$(PY) -m training chexnet $(if $(DATA),--data $(DATA)) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(OPTIONS)
 
 convert: $(DONE)  ## build VERSION of MODEL (SOURCE=... for a model in no file; BACKEND=docker: in the converter image)
 	@$(PY) -m converters build $(MODEL) $(versions) $(if $(SOURCE),--source $(SOURCE)) \

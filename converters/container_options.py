@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from converters import container
-from model_config import gpu
+from model_config import gpu, models_file
 from model_config.errors import SuiteError
 from model_config.models import Model
 
@@ -58,7 +58,7 @@ def build_there(place: dict[str, Any], model: Model, file: Path, repository: Pat
     order = container.Order(
         arguments=("build", *_spelled(click.get_current_context()), "--models", str(file.absolute())),
         folder=Path.cwd(),
-        reads=(file.absolute(), *container.read_by(model)),
+        reads=(*(each.absolute() for each in models_file.files(file)), *container.read_by(model)),
         repository=repository.absolute(),
         checkout=container.checkout(),
         name=f"tf-serving-suite-converter-{os.getpid()}",

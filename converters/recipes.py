@@ -112,6 +112,8 @@ _FROZEN: Final = (
     Step("freeze"),
     # the tool's output does not load while operations still name removed ones as neighbours
     Step("remove_colocation"),
+    # while control inputs still say what belongs to which branch
+    Step("take_known_branches"),
 )
 _CLEANING: Final = (
     Step("remove_control_inputs"),

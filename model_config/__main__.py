@@ -99,12 +99,36 @@ def use(
     print_line(str(path), {"path": str(path), "flags": flags}, as_json)
 
 
+@main.command()
+@click.argument("name")
+@click.option("--no-data", is_flag=True, help="Without the data sets that the model is calibrated and compared on.")
+@click.option("--again", is_flag=True, help="Also what is there already.")
+@options.models_file
+@options.as_json
+def fetch(name: str, no_data: bool, again: bool, file: Path, as_json: bool) -> None:
+    """Download the model or data set NAME from its publisher, check and unpack it.
+
+    A download that broke goes on where it stopped. A folder appears when all of it is there, or not at all.
+    """
+    from model_config.fetching import command, wanted
+
+    done = command.fetch_all(wanted.wanted(name, *models.load_all(file), data=not no_data), again)
+    if as_json:
+        print_json(done)
+    else:
+        click.echo("\n".join(f"{folder}: {what}" for folder, what in done.items()))
+
+
 def _seen(models: Sequence[server_config.Served], root: str | None) -> list[server_config.Served]:
     return [served.below(root) if root else served for served in models]
 
 
 def _declared(model: models.Model | None) -> str:
-    return ", ".join(f"{n} {recipe}" for n, recipe in model.versions.items()) if model else "not in models.yaml"
+    if model is None:
+        return "not in models.yaml"
+    if model.versions == models.DEFAULT_VERSIONS:
+        return f"the usual {min(model.versions)} to {max(model.versions)}"
+    return ", ".join(f"{n} {recipe}" for n, recipe in model.versions.items())
 
 
 def _row(version: base_path.Version) -> dict[str, object]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Optional, TypeVar, Union
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from model_config import models_file
 from model_config.data import Data
+from model_config.downloads import Download, Fetch
 from model_config.errors import BadModelsFile, UnknownName, near_miss
 from model_config.goals import Goal, Goals
 from model_config.places import MODELS_FILE
@@ -30,6 +31,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 Positive = Annotated[int, Field(ge=1, strict=True)]
 # a pass by its name, or by its name with its parameters
 StepEntry = Union[str, Annotated[Mapping[str, Mapping[str, Union[str, int, float]]], Field(min_length=1, max_length=1)]]
+
+
+_Entry = TypeVar("_Entry", bound=BaseModel)
 
 
 class _Frozen(BaseModel):
@@ -119,6 +123,8 @@ class Model(_Frozen):
     calibration: Optional[Calibration] = None
     # what a version has to reach against version 1
     goals: Goals = Goals()
+    # where the source comes from
+    fetch: Optional[Fetch] = None
 
     def calibrated_by(self, path: Path) -> Model:
         """The same model with other calibration data; how many pictures and their range stay as declared."""
@@ -137,19 +143,16 @@ class Model(_Frozen):
 
 
 def load(path: Path = MODELS_FILE) -> dict[str, Model]:
-    """Read a models.yaml; BadModelsFile names the file, the key and the remedy."""
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _NoDuplicates)
-    except OSError as error:
-        raise BadModelsFile(f"cannot read {path}: {error.strerror}; name another file with --models") from error
-    except UnicodeDecodeError as error:
-        raise BadModelsFile(f"{path} is not a text file in UTF-8: {error.reason}") from error
-    except yaml.YAMLError as error:
-        raise BadModelsFile(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(document, dict) or set(document) != {"models"} or not isinstance(document["models"], dict):
-        raise BadModelsFile(f"{path} must hold one key, 'models', with one entry a model below it")
-    entries = document["models"].items()
-    return {str(name): parse(str(name), entry, f"{path}: models.{name}") for name, entry in entries}
+    """Read a models.yaml with what it includes; BadModelsFile names the file, the key and the remedy."""
+    return load_all(path)[0]
+
+
+def load_all(path: Path = MODELS_FILE) -> tuple[dict[str, Model], dict[str, Fetch]]:
+    """The models of a file, and the data sets that can be fetched for them."""
+    found = models_file.entries(path)
+    models = {each.name: parse(each.name, each.content, each.where) for each in found if each.section == "models"}
+    datasets = {each.name: _checked(Fetch, each.content, each.where) for each in found if each.section == "datasets"}
+    return models, datasets
 
 
 def find(name: str, path: Path = MODELS_FILE) -> Model:
@@ -162,27 +165,32 @@ def find(name: str, path: Path = MODELS_FILE) -> Model:
 
 def parse(name: str, entry: Any, where: str) -> Model:
     """Check one entry; BadModelsFile says what is wrong ``where``."""
-    if not isinstance(entry, dict):
-        raise BadModelsFile(f"{where} must be a mapping of keys such as source and versions")
-    if "name" in entry:
+    if isinstance(entry, dict) and "name" in entry:
         raise BadModelsFile(f"{where}.name: the key above the entry is its name; delete this line")
+    return _checked(Model, entry, where, name=name)
+
+
+def _checked(kind: type[_Entry], entry: Any, where: str, **more: Any) -> _Entry:
+    if not isinstance(entry, dict):
+        keys = [key for key in kind.model_fields if key != "name"][:2]
+        raise BadModelsFile(f"{where} must be a mapping of keys such as {' and '.join(keys)}")
     try:
-        return Model(name=name, **{str(key): value for key, value in entry.items()})
+        return kind(**more, **{str(key): value for key, value in entry.items()})
     except ValidationError as error:
-        raise BadModelsFile("; ".join(_sentence(where, problem) for problem in error.errors())) from error
+        raise BadModelsFile("; ".join(_sentence(kind, where, problem) for problem in error.errors())) from error
 
 
-def _sentence(where: str, problem: Any) -> str:
+def _sentence(kind: type[BaseModel], where: str, problem: Any) -> str:
     place = [str(part) for part in problem["loc"] if part not in ("[key]", "tuple[str, ...]", "str")]
     at = ".".join([where, *place])
     if problem["type"] == "extra_forbidden":
-        return f"{at}: no such key; {near_miss(place[-1], _known_keys(place))}"
+        return f"{at}: no such key; {near_miss(place[-1], _known_keys(kind, place))}"
     if place == ["name"]:
         return f"{where}: a model's name is letters, digits, '_', '.' and '-'; rename the entry"
     return f"{at}: {problem['msg'][0].lower()}{problem['msg'][1:]}, but it is {problem['input']!r}"
 
 
-def _known_keys(place: list[str]) -> list[str]:
+def _known_keys(kind: type[BaseModel], place: list[str]) -> list[str]:
     """What the mapping may hold that this key stands in."""
     inside: dict[str, type[BaseModel]] = {
         "task": Task,
@@ -192,21 +200,10 @@ def _known_keys(place: list[str]) -> list[str]:
         "goals": Goals,
         "tensorrt": TensorRT,
         "data": Data,
+        "fetch": Fetch,
+        "fetch.files": Download,
+        "files": Download,
     }
-    *above, _ = place
-    fields = inside.get(".".join(above), Goal if "goals" in above else Model).model_fields
+    above = ".".join(part for part in place[:-1] if not part.isdigit())
+    fields = inside.get(above, Goal if above.startswith("goals") else kind).model_fields
     return [field.alias or key for key, field in fields.items() if key != "name"]
-
-
-class _NoDuplicates(yaml.SafeLoader):
-    """YAML's own rule, which PyYAML does not enforce: a key stands once."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = str(self.construct_object(key_node, deep=True))  # type: ignore[no-untyped-call]
-            if key in seen:
-                line = key_node.start_mark.line + 1
-                raise yaml.YAMLError(f"{key} stands twice in one mapping, again on line {line}; delete one of them")
-            seen.add(key)
-        return super().construct_mapping(node, deep)

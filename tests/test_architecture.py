@@ -22,6 +22,7 @@ LAYERS = {
     "serving": {"model_config", "clients"},
     # the demo types the others' commands, and imports only what draws its progress and finds a port
     "demo": {"model_config", "serving"},
+    "training": {"model_config", "evaluation"},
 }
 
 
@@ -51,6 +52,7 @@ def test_a_package_imports_only_the_layers_below_it(package):
         "clients.__main__",
         "clients.loadgen.session",
         "serving.__main__",
+        "training.__main__",
     ],
 )
 def test_importing_it_does_not_import_tensorflow(package):
@@ -81,7 +83,7 @@ def test_tensorflow_is_an_extra():
 def commands() -> list[tuple[str, click.Command]]:
     groups = {
         name: importlib.import_module(f"{name}.__main__").main
-        for name in ("model_config", "converters", "clients", "serving")
+        for name in ("model_config", "converters", "clients", "serving", "training")
     }
     return [(f"{name} {command}", each) for name, group in groups.items() for command, each in group.commands.items()]
 

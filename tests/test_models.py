@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from model_config import models
 from model_config.errors import BadModelsFile, UnknownName
+from model_config.fetching.wanted import wanted
+
+ROOT = Path(__file__).parents[1]
 
 GOOD = """
 models:
@@ -49,8 +54,61 @@ def test_versions_have_their_usual_numbers_where_nothing_is_said(write):
     assert models.find("m", write("models: {m: {source: x}}")).recipe(5) == "trt_int8"
 
 
-def test_the_file_that_comes_with_the_suite_is_right():
-    assert {"demo", "ssd_mobilenet_v1_coco"} <= set(models.load())
+READY = sorted(set(models.load()) - {"demo"})
+
+
+def test_the_file_that_comes_with_the_suite_has_the_well_known_models():
+    assert set(READY) >= {
+        *("ssd_resnet_50_fpn_coco", "ssd_inception_v2_coco", "ssd_mobilenet_v1_coco"),
+        *("mask_rcnn_inception_resnet_v2", "retinanet"),
+        *("resnet50_fp32", "resnet50_fp16", "chexnet", "facenet", "mnist"),
+    }
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_ready_model_says_where_everything_comes_from(name):
+    known, datasets = models.load_all()
+    folders = {str(each.folder) for each in wanted(name, known, datasets, data=True)}
+    model = known[name]
+    used = [*(model.data.places if model.data else ()), model.custom_objects]
+    used += [model.calibration.path] if model.calibration else []
+    used += [model.task.labels] if str(model.task.labels).startswith("sources/") else []
+
+    assert model.goals.accuracy
+    assert name == "chexnet" or str(model.source).startswith(f"sources/{name}")  # which is trained here
+    for path in filter(None, used):  # what the training writes is there by then
+        if str(path).startswith("sources/chexnet/"):
+            continue
+        assert (ROOT / path).is_file() or any(str(path).startswith(folder) for folder in folders)
+
+
+def test_files_are_included_from_the_folder_of_the_one_that_names_them(write, tmp_path):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a.yaml").write_text("models: {a: {source: x}}")
+    (tmp_path / "more" / "b.yaml").write_text("datasets: {d: {by_hand: ask}}")
+    known, datasets = models.load_all(write("include: [more/*.yaml]\nmodels: {m: {source: x}}"))
+
+    assert set(known) == {"m", "a"}
+    assert datasets["d"].by_hand == "ask"
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "words"),
+    [
+        ("include: [none.yaml]", "models: {}", "there is no .*none.yaml to include"),
+        ("include: other.yaml", "models: {}", "must be a list"),
+        ("include: [other.yaml]", "include: [x]", "cannot include others"),
+        ("include: [other.yaml]\nmodels: {m: {source: x}}", "models: {m: {source: y}}", "models.m stands in .* too"),
+        ("include: [other.yaml]", "models: {m: {sauce: y}}", "other.yaml: models.m.sauce"),
+        ("include: [other.yaml]", "datasets: {d: {}}", "datasets.d: .*by_hand"),
+        ("include: [other.yaml]", "datasets: {d: {fils: []}}", "did you mean 'files'"),
+        ("datasets: {d: x}", "models: {}", "such as into and files"),
+    ],
+)
+def test_what_is_wrong_with_an_included_file_is_named(write, tmp_path, text, other, words):
+    (tmp_path / "other.yaml").write_text(other)
+    with pytest.raises(BadModelsFile, match=words):
+        models.load_all(write(text))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, Final
 
 import tensorflow as tf
 
@@ -21,6 +21,9 @@ from converters.sources import keras_trust, saved_model
 from converters.sources.registry import Contents
 from converters.sources.source import Source
 from model_config.errors import BadSource
+
+# what a file with custom objects calls the function that makes the model to export of the one that was saved
+FINISH: Final = "finish"
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,23 @@ class Described:
 
 def load(source: Source, described: Described, target: Path) -> None:
     """Write a Keras model as a SavedModel folder."""
-    custom = _custom_objects(source.custom_objects)
+    custom = dict(_custom_objects(source.custom_objects))
+    finish = custom.pop(FINISH, None)
     keras_trust.require_trusted(
         source.path, described.config, allow_lambda=source.allow_lambda, custom=frozenset(custom)
     )
     with quiet(), contextlib.redirect_stdout(io.StringIO()):
         library, model = _model(source, described, custom)
-        _export(library, model, source.path, target)
+        _export(library, model if finish is None else _finished(source, finish, model), source.path, target)
+
+
+def _finished(source: Source, finish: Any, model: Any) -> Any:
+    try:
+        return finish(model)
+    except Exception as error:  # whatever the user's code may raise
+        raise BadSource(
+            f"{FINISH} of {source.custom_objects} cannot finish {source.path}: {_first_sentence(error)}; mend it"
+        ) from error
 
 
 def look(source: Source) -> Contents:
