@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
 
-from converters import graphs
-
-v1 = tf.compat.v1
+from converters import graphs, sessions
 
 # goes over all examples of the calibration data
 Feeds = Callable[[], Iterable[Mapping[str, Any]]]
@@ -59,13 +57,16 @@ def collect(graph: graphs.Graph, tensors: Iterable[str], feeds: Feeds, percentil
 
 def _over(graph: graphs.Graph, tensors: list[str], feeds: Feeds, ask: Callable[[Any], Any]) -> dict[str, list[Any]]:
     """What is asked of every tensor, for every feed."""
-    loaded = graphs.imported(graph.graph_def)
-    with loaded.as_default():
-        asked = {name: ask(loaded.get_tensor_by_name(name if ":" in name else f"{name}:0")) for name in tensors}
-    # a session used with its own "with" would make its graph the one that feeds are prepared in
-    with closing(v1.Session(graph=loaded)) as session:
+    with sessions.over(graph) as session:
+        with session.graph.as_default():
+            asked = {name: ask(_tensor(session.graph, name)) for name in tensors}
         told = [session.run(asked, feed) for feed in feeds()] if asked else []
+    gc.collect()  # a session and its graph hold each other, and the memory of both
     return {name: [each[name] for each in told] for name in tensors}
+
+
+def _tensor(graph: Any, name: str) -> Any:
+    return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
 
 
 def _joined(seen: list[tuple[Any, Any, Any]]) -> Range:

@@ -43,7 +43,7 @@ def quantize_nodes_calibrated(
     calibrated = load(graph, calibration, pictures, pixels, percentile, hold_out)
     kept = names(keep_float)
     _require_known(graph, kept)
-    return calibrated.quantized(kept)
+    return calibrated.quantized(kept, in_place=True)
 
 
 def load(graph: Graph, calibration: str, pictures: str, pixels: str, percentile: str, hold_out: str) -> Calibrated:
