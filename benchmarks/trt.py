@@ -23,23 +23,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 import numpy as np
-import tensorflow as tf
 import trt_models
+import trt_timing
 from graphs import MATERIAL
 
 from clients import environment
 from converters import build
-from converters.checking import warm_up
 from converters.judging import judge
 from converters.tensorrt import machine
-from model_config import base_path, models
+from model_config import models
 from model_config.errors import SuiteError
 
 RESULTS: Final = Path(__file__).parent / "results"
 VERSIONS: Final = (1, 7, 4, 5, 6)
-SLO_MS: Final = 7.0  # of the 99th percentile
-ROUNDS: Final = 500  # so that there are enough samples for the 99th percentile
-FEWEST_FOR_P99: Final = 459
 _PICTURES: Final = MATERIAL / "data" / "coco_calibration" / "images"
 _LABELLED: Final = MATERIAL / "data" / "cc0_detection"
 
@@ -55,6 +51,7 @@ class Subject:
     outputs: tuple[str, ...] = ()
     labelled: Path | None = None
     shapes: str = "auto"
+    any_size: bool = False
 
     def feed(self, batch: int) -> Any:
         """Random values in the usual range."""
@@ -86,26 +83,8 @@ SUBJECTS: Final = {
     # one engine for all batch sizes, as one for each would take a quarter of an hour and more to build
     "resnet50": Subject(trt_models.resnet50, (1, 8, 32, 128, 256), (224, 224, 3), shapes="dynamic"),
     "retinanet": Subject(trt_models.retinanet, (1, 8), (640, 640, 3)),
-    "ssd": Subject(trt_models.ssd, (1, 8, 32), (480, 640, 3), "uint8", _DETECTOR, _LABELLED),
+    "ssd": Subject(trt_models.ssd, (1, 8, 32), (480, 640, 3), "uint8", _DETECTOR, _LABELLED, any_size=True),
 }
-
-
-@dataclass(frozen=True)
-class Run:
-    """Where versions lie, how long each is measured, and what keeps the figures so far."""
-
-    work: Path
-    seconds: float
-    save: Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A version as it is run; ``strict`` without TF32."""
-
-    name: str
-    version: int
-    strict: bool = False
 
 
 def main() -> None:
@@ -116,7 +95,7 @@ def main() -> None:
     source = work / "source"
     source = source if source.exists() else subject.make(source)
     model = subject.model(asked.model, source, work)
-    path = RESULTS / f"trt-{asked.model}.json"
+    path = RESULTS / f"{asked.results or f'trt-{asked.model}'}.json"
     result = json.loads(path.read_text()) if path.exists() else {"versions": {}, "measured": {}}
     result["environment"] = {**environment.describe(), **asdict(machine.here()), **_gpu()}
 
@@ -128,7 +107,8 @@ def main() -> None:
         save()
     if not asked.build_only:
         there = [number for number in asked.versions if "failed" not in result["versions"][str(number)]]
-        _measure(subject, model.name, there, Run(work, asked.seconds, save), result["measured"])
+        folders = {number: work / "models" / model.name / str(number) for number in there}
+        trt_timing.measure(subject, folders, asked.seconds, result["measured"], save)
         _judge(model, subject, there, work, result["versions"])
     save()
     print(json.dumps(result["measured"], indent=1))
@@ -140,6 +120,7 @@ def _arguments() -> Any:
     parser.add_argument("--versions", type=lambda text: [int(n) for n in text.split(",")], default=list(VERSIONS))
     parser.add_argument("--work", default=".cache/benchmarks", help="where models and versions are kept")
     parser.add_argument("--seconds", type=float, default=5.0, help="for one version and batch size, at most")
+    parser.add_argument("--results", help="the result file's name, if another")
     parser.add_argument("--build-only", action="store_true", help="measure later")
     return parser.parse_args()
 
@@ -158,104 +139,6 @@ def _built(model: models.Model, number: int, work: Path) -> dict[str, Any]:
         row["tensorrt"] = told.tensorrt.model_dump(mode="json")
     print(f"version {number}: built in {row['seconds']} s", file=sys.stderr)
     return row
-
-
-def _measure(subject: Subject, name: str, versions: list[int], run: Run, measured: dict[str, Any]) -> None:
-    variants = [Variant("native FP32", 1, strict=True), Variant("native TF32", 1)] if 1 in versions else []
-    variants += [Variant(models.DEFAULT_VERSIONS[number], number) for number in versions if number != 1]
-    folders = {number: run.work / "models" / name / str(number) for number in versions}
-    calls = {number: _loaded(folder) for number, folder in folders.items()}
-    for number in versions:
-        first = _first_requests(subject, folders[number], calls[number])
-        for variant in variants:
-            if variant.version == number:
-                measured.setdefault(variant.name, {})["first_request_ms"] = first
-    for batch in subject.batches:
-        for variant, row in zip(variants, _timed(subject, variants, calls, batch, run.seconds)):
-            measured[variant.name][str(batch)] = row
-            print(f"{variant.name:<14} batch {batch:>3}: {row}", file=sys.stderr)
-        _compare(measured)
-        run.save()
-
-
-def _loaded(folder: Path) -> Callable[[Any], Any]:
-    """A call of the version's signature that ends when the answer is on the host."""
-    loaded = tf.saved_model.load(str(folder))
-    function = loaded.signatures["serving_default"]
-    (name,) = function.structured_input_signature[1]
-
-    def call(pictures: Any, _held: Any = loaded) -> Any:  # as the variables end with it
-        return [output.numpy() for output in function(**{name: pictures}).values()]
-
-    return call
-
-
-def _first_requests(subject: Subject, folder: Path, call: Callable[[Any], Any]) -> dict[str, float]:
-    """Milliseconds of the first request of each batch size, once the version's warm-up records were played."""
-    for _, arrays in warm_up.read(folder / base_path.WARM_UP):
-        call(tf.constant(next(iter(arrays.values()))))
-    taken = {}
-    for batch in subject.batches:
-        pictures = tf.constant(subject.feed(batch))
-        start = time.perf_counter()
-        call(pictures)
-        taken[str(batch)] = round(1e3 * (time.perf_counter() - start), 3)
-    return taken
-
-
-def _timed(
-    subject: Subject, variants: list[Variant], calls: dict[int, Any], batch: int, seconds: float
-) -> list[dict[str, Any]]:
-    """Every variant's figures at a batch size, variants taking turns in short rounds."""
-    pictures = tf.constant(subject.feed(batch))
-    taken: list[list[float]] = [[] for _ in variants]
-    spent = [0.0] * len(variants)
-    for variant in variants:
-        _repeat(variant, calls, pictures, 3)
-    while any(len(each) < ROUNDS and time_ < seconds for each, time_ in zip(taken, spent)):
-        for place, variant in enumerate(variants):
-            if len(taken[place]) < ROUNDS and spent[place] < seconds:
-                found = _repeat(variant, calls, pictures, 20 if not taken[place] or taken[place][-1] < 50 else 3)
-                taken[place] += found
-                spent[place] += sum(found) / 1e3
-    return [_row(each, batch) for each in taken]
-
-
-def _repeat(variant: Variant, calls: dict[int, Any], pictures: Any, times: int) -> list[float]:
-    tf.config.experimental.enable_tensor_float_32_execution(not variant.strict)
-    call = calls[variant.version]
-    call(pictures)  # the switch is not what is measured
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        call(pictures)
-        taken.append(1e3 * (time.perf_counter() - start))
-    return taken
-
-
-def _row(taken: list[float], batch: int) -> dict[str, Any]:
-    p50, p90, p99 = np.percentile(taken, (50, 90, 99))
-    enough = len(taken) >= FEWEST_FOR_P99
-    return {
-        "samples": len(taken),
-        "p50_ms": round(p50, 3),
-        "p90_ms": round(p90, 3),
-        "p99_ms": round(p99, 3) if enough else None,
-        "images_per_second": round(1e3 * batch / p50, 1),
-    }
-
-
-def _compare(measured: dict[str, Any]) -> None:
-    """How many times as fast as native, and the most images a second with the 99th percentile in bounds."""
-    for rows in measured.values():
-        by_batch = {batch: row for batch, row in rows.items() if batch.isdigit()}
-        for batch, row in by_batch.items():
-            for native in ("native FP32", "native TF32"):
-                base = measured.get(native, {}).get(batch)
-                if base:
-                    row[f"times_{native.replace(' ', '_')}"] = round(base["p50_ms"] / row["p50_ms"], 2)
-        within = [row["images_per_second"] for row in by_batch.values() if (row["p99_ms"] or SLO_MS + 1) <= SLO_MS]
-        rows["images_per_second_within_slo"] = max(within, default=None)
 
 
 def _judge(model: models.Model, subject: Subject, versions: list[int], work: Path, rows: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -65,10 +65,19 @@ class Converter(trt_convert.TrtGraphConverterV2):  # type: ignore[misc]
         finally:
             self._conversion_params = whole
 
+    def _for_each_trt_node(self, graph_def: Any, apply: Callable[[Any], None]) -> None:
+        """Ranges are asked of engines in INT8 only: the others have none, and being asked ends the process."""
+        ranges = apply is trt_convert._save_calibration_table
+        super()._for_each_trt_node(graph_def, lambda node: None if ranges and not _is_int8(node) else apply(node))
+
     @property
     def graph_def(self) -> Any:
         """The converted graph."""
         return self._converted_graph_def
+
+
+def _is_int8(node: Any) -> bool:
+    return bool(node.attr["precision_mode"].s.upper() == b"INT8")
 
 
 def _hold(meta: Any, names: tuple[str, ...]) -> None:
