@@ -66,12 +66,12 @@ def _cells(key: str, row: Mapping[str, Any]) -> list[str]:
 
 def _number(row: Mapping[str, Any], key: str) -> str:
     if key not in row:
-        return "–"
+        return "-"
     return "does not run" if row[key] is None else f"{row[key]:.2f}"
 
 
 def _accuracy(found: Mapping[str, Any] | None) -> str:
-    return "–" if found is None else f"{found['metric']} {found['value']:.4f}"
+    return "-" if found is None else f"{found['metric']} {found['value']:.4f}"
 
 
 def _costs(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

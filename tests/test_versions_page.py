@@ -31,5 +31,5 @@ def test_what_no_longer_answers_is_said_and_what_was_not_measured_is_left_open()
     machine = {"processor": "one", "cores": "2", "memory": "3 GiB", "time": "2026-11-20T00:00:00"}
     text = program().page({"environment": machine, "models": {"net": rows}})
 
-    assert "| 3 `quantized_nodes` | – | – | – | does not run | – | 3.00 |" in text
+    assert "| 3 `quantized_nodes` | - | - | - | does not run | - | 3.00 |" in text
     assert "neural-compressor on 7: it was not installed" in text
