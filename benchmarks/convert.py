@@ -1,16 +1,17 @@
-"""What a version costs to make, and what it is worth: python benchmarks/convert.py
+"""What a version costs to make, and what it is worth: python benchmarks/convert.py [--compressor PYTHON] [--seconds 15]
 
 Builds the versions of each model by the command line (wall time, peak memory), scores them against version 1 on
 pictures that nothing was learnt from, then runs them in process, in turns, at batch 1 and 8, and writes
 benchmarks/results/convert.json. Speeds are ratios to version 1 in the same run: above 1 is faster than the float
-original. Models that are not there are left out and named.
+original. Beside our versions stand the Graph Transform Tool's own 8-bit lists, with oneDNN on and off, and what Intel's
+neural-compressor makes of version 7. Models and peers that are not there are left out and named.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -21,68 +22,112 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # a program, not a package
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import compressor
 import graphs
+import overhead
 import yaml
 
 from clients import environment
 from converters.judging.judge import judge_for
 from model_config import manifest, models
 
-VERSIONS = (1, 2, 3, 7)
+VERSIONS = {
+    1: "original",
+    2: "quantized_weights",
+    3: "quantized_nodes",
+    7: "optimized",
+    8: "gtt_quantized_weights",
+    9: "gtt_quantized_nodes",
+}
+PEER = "neural_compressor"
 BATCHES = (1, 8)
-SECONDS = 20.0  # a model and batch, all its versions together
 RESULT = Path(__file__).parent / "results" / "convert.json"
+
+Rows = dict[str, dict[str, Any]]
 
 
 def main() -> None:
     """Measure every model that is there."""
-    measured, absent = {}, []
-    for subject in graphs.SUBJECTS.values():
-        with TemporaryDirectory() as folder:
-            source = subject.frozen(Path(folder))
-            if source.exists():
-                measured[subject.name] = _measure(subject, source, Path(folder, "models"))
-            else:
-                absent.append(subject.name)
-    result = {"environment": environment.describe(), "models": measured, "absent": absent}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--compressor", help="a Python with neural-compressor-tf; installed for the run when left out")
+    parser.add_argument("--seconds", type=float, default=15.0, help="a model and batch, all its versions together")
+    told = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        python = told.compressor or _compressor(Path(folder, "compressor"))
+        result = {"environment": environment.describe(), **_all(Path(folder), python, told.seconds)}
+    result["pipeline"] = overhead.measure()
     RESULT.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 
 
-def _measure(subject: graphs.Subject, source: Path, repository: Path) -> dict[str, Any]:
-    entry = subject.entry(source, repository.parent)
+def _compressor(folder: Path) -> str | compressor.Absent:
+    try:
+        return compressor.ready(folder)
+    except compressor.Absent as reason:
+        return reason
+
+
+def _all(folder: Path, python: str | compressor.Absent, seconds: float) -> dict[str, Any]:
+    measured, absent = {}, []
+    for subject in graphs.SUBJECTS.values():
+        scratch = folder / subject.name
+        scratch.mkdir()
+        source = subject.frozen(scratch)
+        if source.exists():
+            measured[subject.name] = _measure(subject, source, scratch / "models", python, seconds)
+        else:
+            absent.append(subject.name)
+    return {"models": measured, "absent": absent}
+
+
+def _measure(
+    subject: graphs.Subject, source: Path, repository: Path, python: str | compressor.Absent, seconds: float
+) -> Rows:
+    entry = {**subject.entry(source, repository.parent), "versions": VERSIONS}
     listed = repository.parent / "models.yaml"
     listed.write_text(yaml.safe_dump({"models": {subject.name: entry}}))
-    rows: dict[int, dict[str, Any]] = {n: _build(subject.name, listed, source, repository, n) for n in VERSIONS}
-    folders = {number: repository / subject.name / str(number) for number in VERSIONS}
-    for number, row in rows.items():
-        row["size_of_version_1"] = round(_size(folders[number]) / _size(folders[1]), 4)
+    rows: Rows = {recipe: _build(subject.name, listed, source, repository, n) for n, recipe in VERSIONS.items()}
+    folders = {recipe: repository / subject.name / str(number) for number, recipe in VERSIONS.items()}
+    folders[PEER] = repository.parent / PEER
+    rows[PEER] = _peer(python, folders, entry["calibration"])
+    there = {name: folder for name, folder in folders.items() if folder.exists()}
+    for name, folder in there.items():
+        rows[name]["size_of_version_1"] = round(_size(folder) / _size(folders["original"]), 4)
     if subject.labelled:
-        _score(subject, entry, folders, rows)
+        _score(subject, entry, there, rows)
     for batch in BATCHES:
-        milliseconds = _run(folders, subject.feed(batch))
-        for number, row in rows.items():
-            row[f"batch_{batch}_median_ms"] = round(milliseconds[number], 2)
-            row[f"batch_{batch}_speed_of_version_1"] = round(milliseconds[1] / milliseconds[number], 3)
-    return {str(number): row for number, row in rows.items()}
+        _time(subject, batch, seconds, there, rows)
+    _time(subject, 1, seconds, {name: there[name] for name in there if name != PEER}, rows, onednn=False)
+    return rows
 
 
-def _score(
-    subject: graphs.Subject, entry: dict[str, Any], folders: dict[int, Path], rows: dict[int, dict[str, Any]]
-) -> None:
+def _peer(python: str | compressor.Absent, folders: dict[str, Path], calibration: dict[str, Any]) -> dict[str, Any]:
+    start = time.perf_counter()
+    try:
+        if isinstance(python, compressor.Absent):
+            raise python
+        darkest, brightest = calibration.get("pixels", (0, 255))
+        given = folders["optimized"], folders[PEER], Path(calibration["path"])
+        compressor.convert(python, *given, (darkest, brightest))
+    except compressor.Absent as reason:
+        return {"absent": str(reason)}
+    return {"build_s": round(time.perf_counter() - start, 2)}
+
+
+def _score(subject: graphs.Subject, entry: dict[str, Any], folders: dict[str, Path], rows: Rows) -> None:
     """Average precision of a detector, top-1 agreement with version 1 of a classifier."""
     model = models.parse(subject.name, {**entry, "data": subject.labelled}, "benchmark")
-    judge = judge_for(model, folders[1], "serving_default")
-    for number, row in rows.items():
-        score = judge.score(folders[number])
-        row["accuracy"] = {
+    judge = judge_for(model, folders["original"], "serving_default")
+    for name, folder in folders.items():
+        score = judge.score(folder)
+        rows[name]["accuracy"] = {
             "metric": score.metric,
             "value": round(score.value, 4),
             "on": judge.examples.replace(f"{graphs.MATERIAL}/", ""),
         }
-        made = manifest.read(folders[number])
+        made = manifest.read(folder)
         if made and made.accuracy:
-            row["accuracy"]["float_layers"] = len(made.accuracy.float_layers)
+            rows[name]["accuracy"]["float_layers"] = len(made.accuracy.float_layers)
 
 
 def _build(name: str, listed: Path, source: Path, repository: Path, number: int) -> dict[str, Any]:
@@ -91,6 +136,8 @@ def _build(name: str, listed: Path, source: Path, repository: Path, number: int)
     start = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
+    if status and number in (8, 9):
+        return {"absent": "the tool's list does not make a servable that answers of it"}
     if status:
         raise SystemExit(f"version {number} of {name} was not built")
     return {
@@ -99,22 +146,19 @@ def _build(name: str, listed: Path, source: Path, repository: Path, number: int)
     }
 
 
-def _run(folders: dict[int, Path], batch: Any) -> dict[int, float]:
-    """Median milliseconds a call by version, versions taking turns call by call."""
-    calls = {}
-    for number, folder in folders.items():
-        session, fed, fetched = graphs.session(folder)
-        calls[number] = session.make_callable(fetched, feed_list=[fed])
-        for _ in range(3):
-            calls[number](batch)
-    taken: dict[int, list[float]] = {number: [] for number in calls}
-    end = time.perf_counter() + SECONDS
-    while time.perf_counter() < end:
-        for number, call in calls.items():
-            start = time.perf_counter()
-            call(batch)
-            taken[number].append(1e3 * (time.perf_counter() - start))
-    return {number: statistics.median(each) for number, each in taken.items()}
+def _time(
+    subject: graphs.Subject, batch: int, seconds: float, folders: dict[str, Path], rows: Rows, *, onednn: bool = True
+) -> None:
+    """Add how fast each is; with oneDNN off also what no longer answers, as its ratio is then missing."""
+    program = [sys.executable, str(Path(__file__).with_name("speed.py"))]
+    told = [subject.name, str(batch), str(seconds), *map(str, folders.values())]
+    switched = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": str(int(onednn)), "PYTHONPATH": os.getcwd()}
+    done = subprocess.run([*program, *told], stdout=subprocess.PIPE, check=True, env=switched)
+    medians = dict(zip(folders, json.loads(done.stdout).values()))
+    key = f"batch_{batch}" if onednn else f"batch_{batch}_without_onednn"
+    for name, milliseconds in medians.items():
+        rows[name][f"{key}_median_ms"] = milliseconds and round(milliseconds, 2)
+        rows[name][f"{key}_speed_of_version_1"] = milliseconds and round(medians["original"] / milliseconds, 3)
 
 
 def _size(folder: Path) -> int:

@@ -20,13 +20,14 @@ def run(steps: Sequence[Step], source: Path, target: Path, report: Report) -> tu
     todo = [(step, registry.find(step.name)) for step in steps]  # fail before any work
     if not todo:
         raise BuildError("a recipe needs at least one step")
-    records = []
+    records: list[StepRecord] = []
+    count = graphs.operations(source)
     for number, (step, apply) in enumerate(todo, start=1):
         result = target if number == len(todo) else after(number, step, target)
         report(step, None)
-        records.append(_timed(step, apply, source, result))
+        records.append(_timed(step, apply, source, result, count))
         report(step, records[-1])
-        source = result
+        source, count = result, records[-1].operations_after
     return tuple(records)
 
 
@@ -35,8 +36,8 @@ def after(number: int, step: Step, target: Path) -> Path:
     return target.with_name(f"{number}-{step.name}")
 
 
-def _timed(step: Step, apply: registry.Pass, source: Path, target: Path) -> StepRecord:
-    before, start = graphs.operations(source), time.perf_counter()
+def _timed(step: Step, apply: registry.Pass, source: Path, target: Path, before: int) -> StepRecord:
+    start = time.perf_counter()
     with remarks.collected() as heard:
         apply(source, target, **step.params)
     return StepRecord(

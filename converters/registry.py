@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def on_graphs(transform: Callable[..., Any]) -> Pass:
     """Lift a function from graph to graph (``converters.graphs.Graph``) to a pass over folders."""
     from converters import graphs
 
+    @wraps(transform)
     def apply(source: Path, target: Path, **params: Any) -> None:
         before = graphs.read(source)
         after = transform(before, **params)
@@ -41,7 +43,6 @@ def on_graphs(transform: Callable[..., Any]) -> Pass:
             raise BuildError(f"a pass lost {', '.join(lost)}, which the model is asked through or set up by")
         graphs.write(after, target)
 
-    apply.__doc__ = transform.__doc__
     return apply
 
 

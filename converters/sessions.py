@@ -42,6 +42,22 @@ def session(folder: Path, *, large: int = LARGE) -> Iterator[Any]:
         yield opened
 
 
+@contextmanager
+def over(graph: graphs.Graph) -> Iterator[Any]:
+    """A session over a graph of floats as it stands, its large constants held in variables, which are not copied."""
+    loaded = tf.Graph()
+    with closing(tf.compat.v1.Session(graph=loaded)) as opened:
+        with loaded.as_default():
+            light = graphs.skeleton(graph.graph_def)
+            there = {node.name for node in light.node if node.op == "Const"}
+            large = (node for node in graph.graph_def.node if node.op == "Const" and node.name not in there)
+            held = {f"{node.name}:0": _held(opened, tf.make_ndarray(node.attr["value"].tensor)) for node in large}
+            tf.import_graph_def(light, held, name="")
+        if graph.set_up is not None:
+            graph.set_up.run(opened)
+        yield opened
+
+
 def require_loadable(folder: Path) -> None:
     """Load a SavedModel as a server does; BadSource when that fails."""
     with session(folder):

@@ -10,7 +10,8 @@ from small_graphs import after, answer, graph_of, operations
 from converters import graphs, registry
 from converters.calibration import locate
 from converters.graph_edits import Edit
-from converters.int8.fusing import can_multiply
+from converters.int8.fusing import can_multiply, find
+from converters.int8.stretches import stretches
 from converters.layers import layers
 from converters.picture_inputs import Way
 from model_config.errors import BuildError, SuiteError, UnknownName
@@ -181,6 +182,35 @@ def test_matrix_products_are_computed_in_8_bits_and_the_last_one_gives_floats(ro
     assert eight_bits(done) == {"QuantizeV2": 1, "_QuantizedMatMul": 2}
     assert not operations(done).keys() & {"MatMul", "Relu", "Dequantize"}
     assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
+
+
+def test_a_pictures_first_layers_stay_float(tmp_path):
+    pictures = ROWS[..., :3]
+    np.save(tmp_path / "pictures.npy", pictures)
+    graph = graph_of(separable, pictures)
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=str(tmp_path / "pictures.npy"))
+
+    assert eight_bits(done) == {PRODUCT: 1, "QuantizeV2": 1}
+    assert {"Conv2D", "DepthwiseConv2dNative"} <= operations(done).keys()
+
+
+def test_signed_values_are_rounded_to_the_nearest_of_their_steps(tmp_path):
+    """The values lie on the steps, so that nothing is lost but by rounding the weights."""
+    steps = RNG.integers(-127, 128, (32, 16, 16, 8)).astype(np.float32)
+    np.save(tmp_path / "steps.npy", steps)
+    graph = graph_of(lambda x: tf.nn.conv2d(x, np.eye(8, dtype=np.float32)[None, None], 1, "SAME"), steps)
+    done = after(
+        "quantize_nodes_calibrated", graph, tmp_path, calibration=str(tmp_path / "steps.npy"), percentile="100"
+    )
+
+    np.testing.assert_allclose(answer(done, steps), steps, atol=0.01)
+
+
+def test_layers_are_taken_together_up_to_one_without_activation():
+    graph = graph_of(separable, ROWS)
+    (group,) = stretches(find(Edit(graph), ()))
+
+    assert [each.layer.node.op for each in group] == ["Conv2D", "DepthwiseConv2dNative", "Conv2D"]
 
 
 def test_weights_that_were_trained_for_8_bits_lose_nothing():

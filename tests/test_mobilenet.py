@@ -34,7 +34,6 @@ models:
     source: {material}/models/mobilenet_v2_imagenet/mobilenet_v2_1.0_224_frozen.pb
     versions: {{1: original, 2: quantized_weights, 3: quantized_nodes}}
     calibration: {{path: {material}/data/coco_calibration, pixels: [-1, 1]}}
-    goals: {{accuracy: {{max-degradation: 0.1}}}}
 """)
     done = run("converters", "build", NAME, "--models", folder / "models.yaml", "--repository", folder / "models")
     assert done.returncode == 0, done.stderr
@@ -58,6 +57,6 @@ def test_it_is_small(versions, number, part):
     assert versions[number].size_bytes <= part * versions[1].size_bytes
 
 
-@pytest.mark.parametrize(("number", "share"), [(2, 0.98), (3, 0.90)])
+@pytest.mark.parametrize(("number", "share"), [(2, 0.98), (3, 0.97)])
 def test_it_mostly_says_what_the_float_model_says(classes, number, share):
     assert (classes[number] == classes[1]).mean() >= share

@@ -5,6 +5,7 @@ As a program, ``python -m converters.checking.verify SERVABLE SOURCE REQUESTS`` 
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -60,7 +61,9 @@ def ask(servable: Path, source: Path, requests: Path) -> tuple[Answer, ...]:
     """
     calls = list(warm_up.read(requests))
     # the servable first: nothing that the source brings into the process may help it to load
-    got, wanted = _answers(servable, calls), _answers(source, calls)
+    got = _answers(servable, calls)
+    gc.collect()  # a session and its graph hold each other, and the memory of both
+    wanted = _answers(source, calls)
     return tuple(_judged(*pair) for pair in zip(got, wanted))
 
 

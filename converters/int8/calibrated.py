@@ -23,9 +23,13 @@ class Calibrated:
     _ranges: dict[str, Range] = field(default_factory=dict)
     _weights: dict[str, Quantized] = field(default_factory=dict)
 
-    def quantized(self, kept: Collection[str]) -> Graph:
-        """The graph with all layers in 8 bits that can be, but for those to keep float."""
-        edit = Edit(self.graph)
+    def quantized(self, kept: Collection[str], *, in_place: bool = False) -> Graph:
+        """The graph with all layers in 8 bits that can be, but for those to keep float.
+
+        Args:
+            in_place: the float graph is given up, of which there then is no copy.
+        """
+        edit = Edit(self.graph, in_place=in_place)
         Writer(edit, self.fused(edit, kept), self._ranges, self._weights).write()
         return edit.done()
 

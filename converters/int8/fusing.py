@@ -14,6 +14,8 @@ from converters.layers import Layer, layers
 
 MATRIX_PRODUCT: Final = "_QuantizedMatMul"
 _ADDITIONS: Final = ("Add", "AddV2")
+# channels that a picture has at most
+_COLOURS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,24 @@ class Fused:
 
 
 def find(edit: Edit, keep_float: Collection[str]) -> list[Fused]:
-    """All layers that 8-bit operations can compute, but for those named in ``keep_float``."""
+    """All layers that 8-bit operations should compute, but for those named in ``keep_float``."""
     plain = [_fused(edit, layer) for layer in layers(edit) if layer.node.name not in keep_float and _fits(edit, layer)]
-    return _with_sums(edit, plain)
+    return _with_sums(edit, _without_stem(plain))
 
 
 def can_multiply() -> bool:
     """Whether this TensorFlow has the 8-bit matrix product."""
     return op_def_registry.get(MATRIX_PRODUCT) is not None
+
+
+def _without_stem(plain: list[Fused]) -> list[Fused]:
+    """Leave out a convolution over a picture with the depthwise one after it.
+
+    So little arithmetic on so many values gains little in 8 bits, and no other rounding does as much damage.
+    """
+    stems = {each.last for each in plain if not each.depthwise and each.layer.shape[-2] <= _COLOURS}
+    followed = {last for each in plain if each.depthwise and each.source in stems for last in (each.source, each.last)}
+    return [each for each in plain if each.last not in followed]
 
 
 def _fits(edit: Edit, layer: Layer) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -9,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from converters import graphs
+from converters import graphs, sessions
 
 # goes over all examples of the calibration data
 Feeds = Callable[[], Iterable[Mapping[str, Any]]]
@@ -56,12 +57,16 @@ def collect(graph: graphs.Graph, tensors: Iterable[str], feeds: Feeds, percentil
 
 def _over(graph: graphs.Graph, tensors: list[str], feeds: Feeds, ask: Callable[[Any], Any]) -> dict[str, list[Any]]:
     """What is asked of every tensor, for every feed."""
-    with graph.session() as session:
+    with sessions.over(graph) as session:
         with session.graph.as_default():
-            tensor = session.graph.get_tensor_by_name
-            asked = {name: ask(tensor(name if ":" in name else f"{name}:0")) for name in tensors}
+            asked = {name: ask(_tensor(session.graph, name)) for name in tensors}
         told = [session.run(asked, feed) for feed in feeds()] if asked else []
+    gc.collect()  # a session and its graph hold each other, and the memory of both
     return {name: [each[name] for each in told] for name in tensors}
+
+
+def _tensor(graph: Any, name: str) -> Any:
+    return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
 
 
 def _joined(seen: list[tuple[Any, Any, Any]]) -> Range:

@@ -1,4 +1,4 @@
-"""What each layer costs in accuracy: the error at the far end when it alone computes in 8 bits."""
+"""What layers cost in accuracy: the error at the far end when they alone compute in 8 bits."""
 
 from __future__ import annotations
 
@@ -14,46 +14,59 @@ from converters.graph_edits import Edit
 from converters.graphs import Graph
 from converters.int8.calibrated import Calibrated
 from converters.int8.fusing import Fused
+from converters.int8.stretches import stretches
 
-# enough to tell the layers apart, and few enough to ask once a layer
+# enough to tell the layers apart, and few enough to ask once a stretch
 _EXAMPLES: Final = 12
 
-# told how many layers of how many were measured
+# told how many stretches of how many were measured
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """An 8-bit layer.
+    """8-bit layers that are taken back together.
 
     Attributes:
-        damage: what it costs in accuracy.
+        names: one, or a few that follow each other.
+        damage: what they cost in accuracy.
         share: of the multiplications of all 8-bit layers, from 0 to 1.
     """
 
-    name: str
+    names: tuple[str, ...]
     damage: float
     share: float
 
+    @property
+    def worth(self) -> float:
+        """Damage undone for the time that it takes to undo it."""
+        return self.damage / self.share
+
 
 def most_damaging(calibrated: Calibrated, kept: Sequence[str], progress: Progress) -> list[Suspect]:
-    """All 8-bit layers, the one that does most damage first.
+    """All 8-bit layers, those first whose arithmetic in floats is best worth its time.
 
     The damage is the relative squared error of what the last layers give, summed over them, on calibration data.
     It is taken there and not at the outputs, as suppression and sorting make steps of it.
     """
     edit = Edit(calibrated.graph)
     fused = calibrated.fused(edit, kept)
-    ends, names = _ends(edit, fused), [str(each.layer.node.name) for each in fused]
+    ends, every = _ends(edit, fused), {_name(each) for each in fused}
     feeds = list(islice(calibrated.data.feeds(calibrated.graph), _EXAMPLES))
     wanted = _values(calibrated.graph, ends, feeds)
-    work = [_multiplications(edit, each) for each in fused]
-    found = []
-    for place, name in enumerate(names):
-        progress(place, len(names))
-        alone = calibrated.quantized({*kept, *names} - {name})
-        found.append(Suspect(name, _error(_values(alone, ends, feeds), wanted), work[place] / sum(work)))
-    return sorted(found, key=lambda each: -each.damage)
+    work = {_name(each): _multiplications(edit, each) for each in fused}
+    found, candidates = [], stretches(fused)
+    for place, stretch in enumerate(candidates):
+        progress(place, len(candidates))
+        names = tuple(map(_name, stretch))
+        alone = calibrated.quantized({*kept, *every} - {*names})
+        share = sum(work[name] for name in names) / sum(work.values())
+        found.append(Suspect(names, _error(_values(alone, ends, feeds), wanted), share))
+    return sorted(found, key=lambda each: -each.worth)
+
+
+def _name(fused: Fused) -> str:
+    return str(fused.layer.node.name)
 
 
 def _multiplications(edit: Edit, fused: Fused) -> int:

@@ -101,6 +101,10 @@ class _Try:
     layers: tuple[str, ...] = ()
 
 
+def _layers(order: Sequence[Suspect]) -> int:
+    return sum(len(each.names) for each in order)
+
+
 @dataclass
 class Gate:
     """One version on its way through a recipe with a calibrated step.
@@ -165,20 +169,20 @@ class Gate:
             if found.score.met:
                 return found
         order = self._order()
-        return self._search(judge, order) or self._best(len(order))
+        return self._search(judge, order) or self._best(_layers(order))
 
     def _order(self) -> list[Suspect]:
-        """The layers in the order in which they are taken back; none where the pass knows no layers."""
+        """What is taken back, in that order; nothing where the pass knows no layers."""
         if self._way.tries == 0:
             return []
         params = {name: self._step.params.get(name, "") for name in _LEARNT}
         calibrated = quantization.load(graphs.read(self._before), **params)
         kept = sorted(quantization.names(self._step.params.get(self._way.param, "")))
         found = sensitivity.most_damaging(
-            calibrated, kept, lambda done, all_: self.teller.now(f"measuring layer {done + 1} of {all_}")
+            calibrated, kept, lambda done, all_: self.teller.now(f"measuring damage {done + 1} of {all_}")
         )
-        worst = ", ".join(each.name for each in found[:3])
-        self.teller.say(f"the damage of {len(found)} layers is measured; most of it: {worst}")
+        worst = ", ".join(each.names[0] for each in found[:3])
+        self.teller.say(f"the damage of {_layers(found)} layers is measured; most of it for its time: {worst}")
         return found
 
     def _search(self, judge: Judge, order: list[Suspect]) -> _Try | None:
@@ -187,8 +191,9 @@ class Gate:
 
         def passes(count: int) -> bool:
             part = sum(each.share for each in order[:count])
-            words = f"{count} of {len(order)} layers {self._way.precision}, {part:.0%} of the arithmetic"
-            found = self._attempt(judge, words, {}, [each.name for each in order[:count]])
+            names = [name for each in order[:count] for name in each.names]
+            words = f"{len(names)} of {_layers(order)} layers {self._way.precision}, {part:.0%} of the arithmetic"
+            found = self._attempt(judge, words, {}, names)
             met[count] = found
             return found.score.met
 
