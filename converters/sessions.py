@@ -50,9 +50,9 @@ def over(graph: graphs.Graph) -> Iterator[Any]:
         with loaded.as_default():
             light = graphs.skeleton(graph.graph_def)
             there = {node.name for node in light.node if node.op == "Const"}
-            large = (node for node in graph.graph_def.node if node.op == "Const" and node.name not in there)
-            held = {f"{node.name}:0": _held(opened, tf.make_ndarray(node.attr["value"].tensor)) for node in large}
-            tf.import_graph_def(light, held, name="")
+            large = [node for node in graph.graph_def.node if node.op == "Const" and node.name not in there]
+            held = {f"{node.name}:0": tf.identity(_of(opened, node), name=node.name) for node in large}
+            tf.import_graph_def(_without(light, {node.name for node in large}), held, name="")
         if graph.set_up is not None:
             graph.set_up.run(opened)
         yield opened
@@ -74,6 +74,22 @@ def _load(opened: Any, folder: Path, large: int) -> None:
     with TemporaryDirectory() as scratch:
         outlined.write(Path(scratch))
         tf.compat.v1.saved_model.load(opened, [graphs.SERVING_TAG], scratch, input_map=weights)
+
+
+def _without(graph_def: Any, names: set[str]) -> Any:
+    """A graph without these constants, for which nobody need wait."""
+    rest = graphs.emptied(graph_def)
+    for node in graph_def.node:
+        if node.name not in names:
+            kept = rest.node.add()
+            kept.CopyFrom(node)
+            kept.ClearField("input")
+            kept.input.extend(each for each in node.input if not (each[0] == "^" and each[1:] in names))
+    return rest
+
+
+def _of(opened: Any, node: Any) -> Any:
+    return _held(opened, tf.make_ndarray(node.attr["value"].tensor))
 
 
 def _held(opened: Any, value: Any) -> Any:
