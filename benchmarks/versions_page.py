@@ -7,9 +7,11 @@ left out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from pages import machine, table
 
 RESULT: Final = Path(__file__).parent / "results" / "convert.json"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "versions.md"
@@ -40,11 +42,11 @@ computes in the tool's unfused 8-bit operations.
 
 def page(result: Mapping[str, Any]) -> str:
     """The whole page for what the benchmark found."""
-    machine = result["environment"]
-    where = (
-        f"Measured on {machine['processor']}, {machine['cores']} cores, {machine['memory']}, {machine['time'][:10]}."
-    )
-    parts = [_INTRODUCTION, where, *(_model(name, rows) for name, rows in result["models"].items())]
+    parts = [
+        _INTRODUCTION,
+        machine(result["environment"]),
+        *(_model(name, rows) for name, rows in result["models"].items()),
+    ]
     if result.get("pipeline"):
         parts.append(_pipeline(result["pipeline"]))
     return "\n".join(parts)
@@ -52,7 +54,7 @@ def page(result: Mapping[str, Any]) -> str:
 
 def _model(name: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
     known = {key: row for key, row in rows.items() if key in _NAMES}
-    lines = [f"\n## {name}\n", _table(_COLUMNS, [_cells(key, row) for key, row in known.items() if "build_s" in row])]
+    lines = [f"\n## {name}\n", table(_COLUMNS, [_cells(key, row) for key, row in known.items() if "build_s" in row])]
     lines += [f"\n{_NAMES[key]}: {row['absent']}" for key, row in known.items() if "absent" in row]
     lines += [f"\n{sentence}" for sentence in _costs(known)]
     return "\n".join(lines)
@@ -93,12 +95,7 @@ def _pipeline(found: Mapping[str, Mapping[str, float]]) -> str:
     rows = [[f"`{name}`", *(f"{row[key]:.2f}" for key in ("pipeline_s", "bare_s"))] for name, row in found.items()]
     told = [[*row, f"{each['overhead']:+.0%}"] for row, each in zip(rows, found.values())]
     columns = ("recipe, without calibration", "as a build, s", "bare transforms, s", "more")
-    return f"\n## What the pipeline itself costs\n\n{_table(columns, told)}"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"\n## What the pipeline itself costs\n\n{table(columns, told)}"
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def test_a_result_that_changes_makes_the_page_old(tmp_path):
     assert seeds(root).returncode == 0
     path = root / "benchmarks" / "results" / "convert.json"
     result = json.loads(path.read_text())
-    result["models"]["ssd_mobilenet_v1_coco"]["3"]["batch_8_speed_of_version_1"] = 7.654
+    result["models"]["ssd_mobilenet_v1_coco"]["quantized_nodes"]["batch_8_speed_of_version_1"] = 7.654
     path.write_text(json.dumps(result))
 
     assert "write it with" in seeds(root, "--check").stderr

@@ -1,0 +1,55 @@
+"""The pages that are made of results say what was measured, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def program(monkeypatch):
+    """A program of the benchmarks, by name."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    return importlib.import_module
+
+
+def test_the_page_on_versions_is_what_the_program_makes_of_the_results(program):
+    made = program("versions_page")
+
+    assert made.PAGE.read_text() == made.page(json.loads(made.RESULT.read_text()))
+
+
+def test_what_no_longer_answers_is_said_and_what_was_not_measured_is_left_open(program):
+    rows = {
+        "original": {"build_s": 2.0, "batch_1_speed_of_version_1": 1.0},
+        "quantized_nodes": {"build_s": 3.0, "batch_1_without_onednn_speed_of_version_1": None},
+        "neural_compressor": {"absent": "it was not installed"},
+    }
+    machine = {"processor": "one", "cores": "2", "memory": "3 GiB", "time": "2026-11-20T00:00:00"}
+    text = program("versions_page").page({"environment": machine, "models": {"net": rows}})
+
+    assert "| 3 `quantized_nodes` | - | - | - | does not run | - | 3.00 |" in text
+    assert "neural-compressor on 7: it was not installed" in text
+
+
+def test_the_page_on_tensorrt_is_what_the_program_makes_of_the_results(program):
+    made = program("trt_page")
+
+    assert made.PAGE.read_text(encoding="utf-8") == made.page(made.found())
+
+
+def test_a_goal_is_met_missed_or_not_measured(program):
+    made = program("trt_page")
+    result = made.found()["trt-ssd"]
+    result["measured"]["trt_fp16"]["8"]["times_native_TF32"] = 24.9
+    text = made.page({"trt-ssd": result})
+
+    assert "| COCO SSD, batch 8, FP16, times native TF32 | at least 25 | 24.9 | missed |" in text
+    assert "| ResNet-50, batch 128, INT8, times native TF32 | at least 6.5 | not measured |  |" in text
+    assert "| COCO SSD, version 4, share of the arithmetic inside engines | at least 0.95 | 1 | met |" in text
