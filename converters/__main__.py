@@ -157,11 +157,11 @@ def _require_there(**folders: Path | None) -> None:
 def _model(name: str, file: Path, given: dict[str, Any]) -> models.Model:
     """The entry of models.yaml with what the command line says instead, or a model that is in no file."""
     if "source" not in given:
-        return models.find(name, file).model_copy(update=given)
+        return models.find(name, file).without_unfetched_data().model_copy(update=given)
     known = models.load(file).get(name)
     if known is not None:
         # what the entry says of its own source does not hold for another
-        return known.model_copy(update={**source_options.UNSAID, **given})
+        return known.without_unfetched_data().model_copy(update={**source_options.UNSAID, **given})
     return models.parse(name, given, where="command line")
 
 

@@ -11,6 +11,7 @@ COPY converters converters
 COPY serving serving
 COPY clients clients
 COPY demo demo
+COPY training training
 RUN pip install --no-cache-dir .
 
 # whoever asks needs no rights; results are written to the folder that is mounted at /work

@@ -27,6 +27,7 @@ COPY converters converters
 COPY serving serving
 COPY clients clients
 COPY demo demo
+COPY training training
 RUN python -m pip install --no-cache-dir --no-deps --no-build-isolation .
 
 # whoever runs it needs no entry in the image's list of users, and has no home there

@@ -131,6 +131,12 @@ class Model(_Frozen):
         declared = self.calibration or Calibration(path=path)
         return self.model_copy(update={"calibration": declared.model_copy(update={"path": path})})
 
+    def without_unfetched_data(self) -> Model:
+        """The same model, without data that a well-known entry names and nobody has fetched."""
+        if self.fetch is None or self.data is None or all(place.exists() for place in self.data.places):
+            return self
+        return self.model_copy(update={"data": None})
+
     def recipe(self, version: int) -> str:
         """The recipe that makes this version; UnknownName when none is declared."""
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 IMAGE = "tf-serving-suite-test:2.17.1"
-PACKAGES = ("model_config", "evaluation", "converters", "serving", "clients", "demo")
+PACKAGES = ("model_config", "evaluation", "converters", "serving", "clients", "demo", "training")
 
 # word for word what the stock image's entrypoint does
 _ENTRYPOINT = """#!/bin/bash

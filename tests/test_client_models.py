@@ -191,7 +191,8 @@ def compared(server, known, name, output, *more):
     """What the versions' answers are worth, as the command leaves them."""
     places = ("--models", known / "models.yaml", "--repository", known / "models", "--output", output)
     chosen = ("--server", server, "--model", name, "--version", 1, "--version", 2, "--requests", 2, "--warm-up", 0)
-    done = run("clients", "compare", *chosen, *places, *more)
+    one_load = ("--batch", 1, "--concurrency", 1)
+    done = run("clients", "compare", *chosen, *one_load, *places, *more)
     assert done.returncode in (0, 3), done.stderr  # whatever the verdict is
     entry = models.find(name, known / "models.yaml")
     with comparing.stores(output, (1, 2)) as files:

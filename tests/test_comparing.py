@@ -63,7 +63,8 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def command(server, repository, data):
     chosen = ("--model", "tiny", "--version", 1, "--version", 2, "--requests", 5, "--warm-up", 1, "--ask-batch", 3)
-    return ("clients", "compare", "--server", server, "--repository", repository, "--data", data, *chosen)
+    one_load = ("--batch", 1, "--concurrency", 1)
+    return ("clients", "compare", "--server", server, "--repository", repository, "--data", data, *chosen, *one_load)
 
 
 @pytest.fixture(scope="module")
@@ -198,8 +199,8 @@ def test_without_labels_only_agreement_is_told(command, data, tmp_path):
         (("--shard", "4/3"), "a shard is one of 1/3 to 3/3"),
         (("--shard", "some"), "a shard is given as I/N"),
         (("--data", "nowhere"), "no data at nowhere"),
-        (("--format", "npz"), "is a directory"),
-        (("--format", "idx"), "holds 0 idx files"),
+        (("--layout", "npz"), "is a directory"),
+        (("--layout", "idx"), "holds 0 idx files"),
     ],
 )
 def test_what_makes_no_comparison_is_one_sentence(command, options, words, tmp_path):

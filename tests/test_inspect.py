@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_line import assert_one_sentence, run
+from command_line import assert_one_sentence, run_here
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from converters import graphs, inspect
@@ -66,7 +66,7 @@ def test_a_graph_of_100_mb_is_looked_into(tmp_path):
         weights = np.random.default_rng(0).normal(size=(2500, 10_000)).astype(np.float32)
         tf.matmul(x, tf.constant(weights), name="y")
     (tmp_path / "large.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    found = json.loads(run("converters", "inspect", tmp_path / "large.pb", "--json").stdout)
+    found = json.loads(run_here("converters", "inspect", tmp_path / "large.pb", "--json").stdout)
 
     assert found["parameters"] == 25_000_000
     assert [each["tensor"] for each in found["candidates"]] == ["x:0", "y:0"]
@@ -108,7 +108,7 @@ def test_open_sizes_and_strings_stay_outside_of_tensorrt_and_fixed_sizes_do_not(
 
 
 def test_the_graph_is_written_for_tensorboard(frozen_graph, tmp_path):
-    done = run("converters", "inspect", frozen_graph, "--tensorboard", tmp_path / "shown", "--json")
+    done = run_here("converters", "inspect", frozen_graph, "--tensorboard", tmp_path / "shown", "--json")
     (events,) = (tmp_path / "shown").iterdir()
     found = [event.graph_def for event in tf.compat.v1.train.summary_iterator(str(events)) if event.graph_def]
 
@@ -127,15 +127,15 @@ def test_a_graph_that_tensorflow_does_not_take_is_still_looked_into(saved_model,
 
 
 def test_it_prints_the_same_as_a_table_and_as_json(frozen_graph):
-    done = run("converters", "inspect", frozen_graph)
+    done = run_here("converters", "inspect", frozen_graph)
 
     for word in ("image_tensor", "CombinedNonMaxSuppression", "parameters", "float32", "share", "outside of TensorRT"):
         assert word in done.stdout
-    assert json.loads(run("converters", "inspect", frozen_graph, "--json").stdout)["format"] == "frozen_graph"
+    assert json.loads(run_here("converters", "inspect", frozen_graph, "--json").stdout)["format"] == "frozen_graph"
 
 
 def test_what_is_no_model_is_one_sentence(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
 
-    assert_one_sentence(run("converters", "inspect", tmp_path / "notes.txt"), "no frozen graph")
-    assert_one_sentence(run("converters", "inspect", tmp_path), "no SavedModel")
+    assert_one_sentence(run_here("converters", "inspect", tmp_path / "notes.txt"), "no frozen graph")
+    assert_one_sentence(run_here("converters", "inspect", tmp_path), "no SavedModel")

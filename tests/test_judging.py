@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_line import assert_one_sentence, run
+from command_line import assert_one_sentence, run_here
 from hypothesis import given
 from hypothesis import strategies as st
 from small_graphs import graph_of
@@ -217,7 +217,7 @@ def published(tmp_path_factory):
         entry = f"{{source: {folder}/source, calibration: {{path: {folder}/rows.npy}}, goals: {{accuracy: {goal}}}}}"
         (folder / "models.yaml").write_text(f"models: {{net: {entry}}}")
         where = ("--models", folder / "models.yaml", "--repository", folder / "models", "--replace")
-        done = run("converters", "build", "net", "--version", 3, *where, *options)
+        done = run_here("converters", "build", "net", "--version", 3, *where, *options)
         found = base_path.scan(folder / "models", "net").get(3)
         return done, found and found.manifest
 

@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import pytest
-from command_line import run
+from command_line import run_here
 from loops import answers
 
 from converters import graphs, pipeline, recipes
@@ -27,7 +27,7 @@ def operation_types(folder):
 
 
 def test_what_is_not_recognised_is_said_on_the_terminal_and_in_the_manifest(saved_model, tmp_path):
-    done = run("converters", "build", "tiny", "--source", saved_model, "--version", 7, "--repository", tmp_path)
+    done = run_here("converters", "build", "tiny", "--source", saved_model, "--version", 7, "--repository", tmp_path)
     steps = {step.name: step for step in base_path.require(tmp_path, "tiny", 7).manifest.steps}
 
     assert done.returncode == 0, done.stderr

@@ -87,7 +87,7 @@ def server(house):
 
 def compared(server, folder, name, *options):
     """The rows of a comparison, by version."""
-    quick = ("--requests", 10, "--warm-up", 1)
+    quick = ("--requests", 10, "--warm-up", 1, "--batch", 1, "--concurrency", 1)
     done("clients", "compare", "--server", server, "--model", name, *versions(name), *quick, *options, cwd=folder)
     rows = json.loads((folder / "results" / name / "summary.json").read_text())["rows"]
     return {row["version"]: row for row in rows}

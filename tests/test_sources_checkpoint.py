@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_line import assert_one_sentence, run
+from command_line import assert_one_sentence, run_here
 
 from converters import graphs, inspect, sources
 from model_config.errors import BadSource, UnknownName
@@ -145,7 +145,9 @@ def test_versions_1_and_2_build_and_answer_the_same(faces, tmp_path):
     folder, wanted = faces
     options = ("--inputs", "net/input:0", "--outputs", "embeddings:0", "--set", "net/phase_train:0=false")
     versions = ("--version", 1, "--version", 2)
-    done = run("converters", "build", "faces", "--source", folder, *options, *versions, "--repository", tmp_path / "m")
+    done = run_here(
+        "converters", "build", "faces", "--source", folder, *options, *versions, "--repository", tmp_path / "m"
+    )
 
     assert done.returncode == 0, done.stderr
     got = answer(tmp_path / "m" / "faces" / "2", **{"net/input": PICTURES})
@@ -228,7 +230,7 @@ def test_a_missing_file_is_named_and_nothing_is_published(faces, tmp_path, gone,
     folder, _ = faces
     (folder / gone).unlink()
     path = folder / ("model.ckpt-7" if gone.endswith("meta") else "model.ckpt-7.meta")
-    done = run("converters", "build", "m", "--source", path, "--version", 1, "--repository", tmp_path / "models")
+    done = run_here("converters", "build", "m", "--source", path, "--version", 1, "--repository", tmp_path / "models")
 
     assert_one_sentence(done, words)
     assert not (tmp_path / "models" / "m" / "1").exists()

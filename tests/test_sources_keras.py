@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_line import assert_one_sentence, run
+from command_line import assert_one_sentence, run_here
 
 from converters import graphs, sources
 from model_config.errors import BadSource
@@ -84,7 +84,7 @@ def test_the_real_model_of_keras_2_answers_as_keras_itself(material, tmp_path):
 def test_both_versions_build_from_it(material, tmp_path):
     path = material / "models" / "resnet8_cifar10" / "pretrainedResnet.h5"
     build = ("converters", "build", "r", "--source", path, "--version", 1, "--version", 2, "--json")
-    done = run(*build, "--repository", tmp_path)
+    done = run_here(*build, "--repository", tmp_path)
 
     assert done.returncode == 0, done.stderr
     assert [each["version"] for each in json.loads(done.stdout)["versions"]] == [1, 2]
@@ -137,7 +137,7 @@ def test_weights_alone_say_what_to_do(tmp_path, library):
     network(library).save_weights(path)
     build = ("converters", "build", "m", "--source", path, "--version", 1, "--repository", tmp_path)
 
-    assert_one_sentence(run(*build), "holds weights only", "load_weights()", "save it whole")
+    assert_one_sentence(run_here(*build), "holds weights only", "load_weights()", "save it whole")
     assert not (tmp_path / "m" / "1").exists()
 
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import tensorflow as tf
 import tiny
-from command_line import assert_one_sentence, run
+from command_line import assert_one_sentence, run_here
 from google.protobuf import text_format
 
 from converters import graphs, sources
@@ -86,9 +86,9 @@ def test_a_model_without_the_serving_tag_says_how_to_choose(trained, tmp_path):
     found = graphs.saved_model(path)
     del found.meta_graphs[1:]
     (path / "saved_model.pb").write_bytes(found.SerializeToString())
-    done = run("converters", "build", "m", "--source", path, "--version", 1, "--repository", tmp_path / "models")
+    done = run_here("converters", "build", "m", "--source", path, "--version", 1, "--repository", tmp_path / "models")
     retagged = ("--tags", "train", "--version", 1, "--version", 2)
-    built = run("converters", "build", "m", "--source", path, *retagged, "--repository", tmp_path / "models")
+    built = run_here("converters", "build", "m", "--source", path, *retagged, "--repository", tmp_path / "models")
 
     assert_one_sentence(done, "no graph tagged 'serve' (tags: train)", "--tags")
     assert built.returncode == 0, built.stderr
@@ -98,7 +98,7 @@ def test_a_model_without_the_serving_tag_says_how_to_choose(trained, tmp_path):
 @pytest.mark.slow
 def test_a_chosen_signature_is_converted_and_version_1_keeps_all(dense, tmp_path):
     versions = ("--version", 1, "--version", 2, "--signature", "add")
-    done = run("converters", "build", "m", "--source", dense, *versions, "--repository", tmp_path)
+    done = run_here("converters", "build", "m", "--source", dense, *versions, "--repository", tmp_path)
 
     assert done.returncode == 0, done.stderr
     manifests = {number: each.manifest for number, each in base_path.scan(tmp_path, "m").items()}
@@ -113,8 +113,8 @@ def test_a_chosen_signature_is_converted_and_version_1_keeps_all(dense, tmp_path
 def test_another_choice_is_another_version(dense, tmp_path):
     build = ("converters", "build", "m", "--source", dense, "--version", 2, "--repository", tmp_path)
 
-    assert run(*build, "--signature", "add").returncode == 0
-    assert_one_sentence(run(*build), "--replace")
+    assert run_here(*build, "--signature", "add").returncode == 0
+    assert_one_sentence(run_here(*build), "--replace")
 
 
 def test_an_unknown_operation_inside_a_function_is_named_with_its_library(dense, tmp_path):
@@ -135,7 +135,7 @@ def test_an_unknown_signature_shows_those_that_are_there(dense, tmp_path):
 
 def test_a_model_without_any_signature_is_refused(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "mute"))
-    done = run("converters", "build", "m", "--source", tmp_path / "mute", "--version", 1, "--repository", tmp_path)
+    done = run_here("converters", "build", "m", "--source", tmp_path / "mute", "--version", 1, "--repository", tmp_path)
 
     assert_one_sentence(done, "has no signature", "export it with one")
     assert not (tmp_path / "m" / "1").exists()
@@ -173,7 +173,7 @@ def labelled(tmp_path_factory):
 def test_a_table_and_its_vocabulary_come_along_in_every_version(labelled, tmp_path):
     versions = (1, 2, 7)
     numbers = [word for number in versions for word in ("--version", number)]
-    done = run("converters", "build", "m", "--source", labelled, "--repository", tmp_path, *numbers)
+    done = run_here("converters", "build", "m", "--source", labelled, "--repository", tmp_path, *numbers)
 
     assert done.returncode == 0, done.stderr
     for number in versions:
@@ -198,7 +198,7 @@ def test_a_table_of_constants_stays_filled(tmp_path):
             session, str(tmp_path / "source"), {"words": words}, answers, legacy_init_op=tf1.tables_initializer()
         )
     build = ("converters", "build", "m", "--source", tmp_path / "source", "--version", 7, "--repository", tmp_path)
-    done = run(*build)
+    done = run_here(*build)
     served = tf.saved_model.load(str(tmp_path / "m" / "7")).signatures["serving_default"]
 
     assert done.returncode == 0, done.stderr
@@ -207,7 +207,7 @@ def test_a_table_of_constants_stays_filled(tmp_path):
 
 def test_a_signature_beside_the_table_is_frozen(labelled, tmp_path):
     build = ("converters", "build", "m", "--source", labelled, "--repository", tmp_path)
-    done = run(*build, "--version", 2, "--signature", "scores")
+    done = run_here(*build, "--version", 2, "--signature", "scores")
 
     assert done.returncode == 0, done.stderr
     assert graphs.meta_graph(tmp_path / "m" / "2").graph_def.versions.producer > 0
@@ -221,7 +221,7 @@ def test_a_model_in_text_form_is_the_same_model(dense, tmp_path):
     (text / "saved_model.pbtxt").write_text(text_format.MessageToString(graphs.saved_model(dense)))
     (text / "saved_model.pb").unlink()
     versions = ("--version", 1, "--version", 2)
-    done = run("converters", "build", "m", "--source", text, *versions, "--repository", tmp_path / "models")
+    done = run_here("converters", "build", "m", "--source", text, *versions, "--repository", tmp_path / "models")
 
     assert done.returncode == 0, done.stderr
     assert graphs.signatures(tmp_path / "models" / "m" / "1") == graphs.signatures(dense)

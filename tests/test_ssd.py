@@ -111,7 +111,7 @@ def test_a_comparison_finds_the_average_precision_and_what_differs(ssd, ssd_serv
     data = material / "data" / "cc0_detection"
     (tmp_path / "models.yaml").write_text(f"models: {{{NAME}: {{source: x, task: {{labels: coco}}, data: {data}}}}}")
     places = ("--models", tmp_path / "models.yaml", "--repository", ssd, "--output", tmp_path / "out")
-    load = ("--requests", 2, "--warm-up", 0)
+    load = ("--requests", 2, "--warm-up", 0, "--batch", 1, "--concurrency", 1)
     chosen = ("--server", ssd_server, "--model", NAME, "--version", 1, "--version", 3)
     done = run("clients", "compare", *chosen, *places, *load)
 

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 import tiny
 import yaml
-from command_line import run
+from command_line import run_here
 
 from converters import graphs, recipes, registry
 from converters.build import build
@@ -65,7 +65,7 @@ def repository(saved_model, tmp_path_factory):
     entry = {"source": str(saved_model), "batch_sizes": [8, 1], "data": str(folder / "data")}
     (folder / "models.yaml").write_text(yaml.safe_dump({"models": {"tiny": entry}}))
     arguments = ("--models", folder / "models.yaml", "--repository", folder / "models")
-    done = run("converters", "build", "tiny", "--version", 1, "--version", 2, *arguments)
+    done = run_here("converters", "build", "tiny", "--version", 1, "--version", 2, *arguments)
     assert done.returncode == 0, done.stderr
     return folder / "models"
 
@@ -91,9 +91,9 @@ def test_the_build_tells_the_largest_difference_and_what_was_not_asked(tmp_path)
     doubled = save(tmp_path / "doubled", lambda x: {"y": x * 2.0, "z": x}, X)
     echo = save(tmp_path / "echo", lambda s: {"echo": s}, tf.TensorSpec([None], tf.string, name="s"))
     build = ("converters", "build", "m", "--version", 1, "--repository")
-    known = run(*build, tmp_path / "known", "--source", doubled, "--version", 2)
-    unknown = run(*build, tmp_path / "unknown", "--source", echo)
-    as_json = json.loads(run(*build, tmp_path / "unknown", "--source", echo, "--json").stdout)
+    known = run_here(*build, tmp_path / "known", "--source", doubled, "--version", 2)
+    unknown = run_here(*build, tmp_path / "unknown", "--source", echo)
+    as_json = json.loads(run_here(*build, tmp_path / "unknown", "--source", echo, "--json").stdout)
 
     assert [line.split()[3] for line in known.stdout.splitlines() if " built " in line] == ["nothing", "nothing"]
     assert "not compared" in unknown.stdout

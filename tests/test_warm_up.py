@@ -8,7 +8,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_line import run
+from command_line import run_here
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,7 +150,9 @@ def test_every_version_keeps_what_lies_beside_the_source(saved_model, tmp_path):
     sent = {name: np.zeros((2, 16, 16, 3), np.uint8)}
     warm_up.write([warm_up.Request("serving_default", 2, sent, "test")], "m", source / base_path.WARM_UP)
     (source / "assets.extra" / "card.md").write_text("what it is")
-    built = run("converters", "build", "m", "--source", source, "--version", 7, "--repository", tmp_path / "models")
+    built = run_here(
+        "converters", "build", "m", "--source", source, "--version", 7, "--repository", tmp_path / "models"
+    )
     assert built.returncode == 0, built.stderr
 
     made = tmp_path / "models" / "m" / "7"

@@ -16,7 +16,7 @@ _HEADER = ("version", "batch", "load", "p50 ms", "p90 ms", "p99 ms", "images/s",
 
 def show(title: str, rows: Sequence[Row]) -> None:
     """Print the table on stdout; below a figure stands how far the true one may be from it (95 % confidence)."""
-    print_table(title, _HEADER, [_cells(row) for row in rows])
+    print_table(title, _HEADER, [_cells(row) for row in rows], apart=1)
 
 
 def doubts(rows: Sequence[Row]) -> list[str]:
