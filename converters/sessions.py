@@ -51,7 +51,8 @@ def over(graph: graphs.Graph) -> Iterator[Any]:
             light = graphs.skeleton(graph.graph_def)
             there = {node.name for node in light.node if node.op == "Const"}
             large = [node for node in graph.graph_def.node if node.op == "Const" and node.name not in there]
-            held = {f"{node.name}:0": tf.identity(_of(opened, node), name=node.name) for node in large}
+            # under names of their own, as an operation's own name may be the scope of another, which would be renamed
+            held = {f"{node.name}:0": _held(opened, tf.make_ndarray(node.attr["value"].tensor)) for node in large}
             tf.import_graph_def(_without(light, {node.name for node in large}), held, name="")
         if graph.set_up is not None:
             graph.set_up.run(opened)
@@ -86,10 +87,6 @@ def _without(graph_def: Any, names: set[str]) -> Any:
             kept.ClearField("input")
             kept.input.extend(each for each in node.input if not (each[0] == "^" and each[1:] in names))
     return rest
-
-
-def _of(opened: Any, node: Any) -> Any:
-    return _held(opened, tf.make_ndarray(node.attr["value"].tensor))
 
 
 def _held(opened: Any, value: Any) -> Any:

@@ -141,3 +141,19 @@ def test_a_graph_that_grew_too_large_is_refused(large, tmp_path, monkeypatch):
 
     with pytest.raises(SuiteError, match=r"the graph would take 15,\d+,\d+ bytes, .* serve version 1 \(original\)"):
         graphs.write(graph, tmp_path / "grown")
+
+
+def test_a_graph_with_its_large_constants_in_variables_keeps_its_names_and_answers():
+    kernel = np.arange(3 * 3 * 64 * 64, dtype=np.float32).reshape(3, 3, 64, 64)
+    picture = np.ones((1, 4, 4, 64), np.float32)
+
+    def build(x):
+        weights = tf.constant(kernel, name="conv/kernel")  # its scope is an operation's name
+        with tf.control_dependencies([weights]):
+            return tf.nn.conv2d(tf.identity(x), weights, 1, "SAME", name="conv")
+
+    graph = graph_of(build, picture)
+    with sessions.over(graph) as session:
+        found = session.run("conv:0", {"x:0": picture})
+
+    np.testing.assert_array_equal(found, answer(graph, picture))

@@ -172,3 +172,14 @@ def test_an_unknown_model_shows_the_near_miss(write):
 def test_an_undeclared_version_shows_the_declared_ones(write):
     with pytest.raises(UnknownName, match=r"1 \(original\), 2 \(quantized_weights\)"):
         models.find("ssd", write(GOOD)).recipe(3)
+
+
+def test_data_of_a_well_known_model_that_nobody_fetched_hinders_no_build(tmp_path):
+    entry = {"data": tmp_path / "absent"}
+    fetched = {"fetch": {"homepage": "https://example.org", "files": [{"url": "https://example.org/a.pb"}]}}
+    known, own = models.parse("known", {**entry, **fetched}, "here"), models.parse("own", entry, "here")
+
+    assert known.without_unfetched_data().data is None
+    assert own.without_unfetched_data().data == own.data
+    (tmp_path / "absent").mkdir()
+    assert known.without_unfetched_data().data == known.data
