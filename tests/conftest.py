@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import run
+from command_line import run, run_here
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -64,7 +64,7 @@ def frozen_graph(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) ->
 def repository(tmp_path_factory: pytest.TempPathFactory, saved_model: Path) -> Path:
     """Versions 1 and 2 of the tiny model, built once by the command line."""
     folder = tmp_path_factory.mktemp("models")
-    done = run(
+    done = run_here(
         "converters", "build", MODEL, "--source", saved_model, "--version", 1, "--version", 2, "--repository", folder
     )
     assert done.returncode == 0, done.stderr

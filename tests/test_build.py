@@ -250,9 +250,9 @@ def test_interrupted_or_killed_at_any_moment_nothing_partial_is_visible(saved_mo
     whole = time.monotonic() - whole
     wanted = {path.relative_to(tmp_path) for path in (tmp_path / "tiny" / "2").rglob("*")}
     shutil.rmtree(tmp_path / "tiny" / "2")
-    for attempt in range(6):
+    for attempt in range(4):
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(whole * (0.3 + 0.13 * attempt))
+        time.sleep(whole * (0.3 + 0.2 * attempt))
         child.send_signal(signal.SIGINT if attempt % 2 else signal.SIGKILL)
         _, told = child.communicate()
 

@@ -10,7 +10,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from command_line import run
+from command_line import run, run_here
 
 from clients import Client, errors
 from clients.ask import Expert
@@ -68,7 +68,7 @@ def known(material, tmp_path_factory):
     (folder / "models.yaml").write_text(MODELS.format(material=material))
     for name in BUILT:
         places = ("--models", folder / "models.yaml", "--repository", folder / "models")
-        done = run("converters", "build", name, *places)
+        done = run_here("converters", "build", name, *places)
         assert done.returncode == 0, done.stderr
     return folder
 

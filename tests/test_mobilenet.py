@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_line import run
+from command_line import run_here
 
 from converters import graphs
 from model_config import base_path
@@ -35,7 +35,7 @@ models:
     versions: {{1: original, 2: quantized_weights, 3: quantized_nodes}}
     calibration: {{path: {material}/data/coco_calibration, pixels: [-1, 1]}}
 """)
-    done = run("converters", "build", NAME, "--models", folder / "models.yaml", "--repository", folder / "models")
+    done = run_here("converters", "build", NAME, "--models", folder / "models.yaml", "--repository", folder / "models")
     assert done.returncode == 0, done.stderr
     return base_path.scan(folder / "models", NAME)
 

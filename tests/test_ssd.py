@@ -9,7 +9,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from command_line import run
+from command_line import run, run_here
 
 from clients.ask import Detector
 from clients.client import Client
@@ -44,7 +44,9 @@ def ssd(frozen, material, tmp_path_factory):
     repository = tmp_path_factory.mktemp("ssd")
     versions = ("--version", 1, "--version", 2, "--version", 3, "--repository", repository)
     calibration = ("--calibration", material / "data" / "coco_calibration")
-    done = run("converters", "build", NAME, "--source", frozen, "--outputs", ",".join(ENDS), *calibration, *versions)
+    done = run_here(
+        "converters", "build", NAME, "--source", frozen, "--outputs", ",".join(ENDS), *calibration, *versions
+    )
     assert done.returncode == 0, done.stderr
     return repository
 
