@@ -22,7 +22,7 @@ _MISSING: Final = "not measured"
 _TF32: Final = "times_native_TF32"
 _INTRODUCTION: Final = """# TensorRT, measured
 
-Made by `python benchmarks/trt_page.py` from benchmarks/results/trt-*.json; nothing here is typed by hand but the goals.
+Made by `python benchmarks/trt_page.py` from benchmarks/results/trt-*.json; no figure is typed by hand but the goals.
 
 Native is version 1 in TensorFlow on the same GPU in the same run, with TF32, which is TensorFlow's default, or with
 strict FP32. Inputs lie on the GPU, answers are copied to the host, variants take turns. ResNet-50 and RetinaNet have
