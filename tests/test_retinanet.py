@@ -59,7 +59,6 @@ def head(name, layer, maps):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """The two kinds of files: for training, with raw heads; and for use, with anchors and suppression."""
-    tf.random.set_seed(4)
     folder, model = tmp_path_factory.mktemp("retinanet"), network()
     use = tf_keras.Model(model.inputs, [*ours["_detect"](model, *model.outputs)])
     with warnings.catch_warnings():
@@ -115,16 +114,19 @@ def test_boxes_are_anchors_moved_by_what_the_network_says(files, picture):
     detected = ours["_detect"](model, *model.outputs)
     whole = tf_keras.Model(model.inputs, detected)
     boxes, found = (each.numpy()[0] for each in whole(picture[None].astype(np.float32))[:2])
-    place = np.unravel_index(scores[0].argmax(), scores[0].shape)[0]
-    # the first level has 16 x 20 places of 9 anchors, three scales of each ratio
-    rows, columns = SIZE[0] // 8, SIZE[1] // 8
-    assert place < rows * columns * 9
+    place = best = int(scores[0].max(axis=1).argmax())
+    # every level has 9 anchors a place, three scales of each ratio; its places are twice as far apart as those before
+    for stride in (8, 16, 32, 64, 128):
+        rows, columns = (-(-side // stride) for side in SIZE)
+        if place < rows * columns * 9:
+            break
+        place -= rows * columns * 9
     cell, kind = divmod(place, 9)
     ratio, scale = (0.5, 1.0, 2.0)[kind // 3], 2 ** (kind % 3 / 3)
-    width, height = 32 * scale / ratio**0.5, 32 * scale * ratio**0.5
-    x, y = (cell % columns + 0.5) * 8, (cell // columns + 0.5) * 8
+    width, height = 4 * stride * scale / ratio**0.5, 4 * stride * scale * ratio**0.5
+    x, y = (cell % columns + 0.5) * stride, (cell // columns + 0.5) * stride
     anchor = np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
-    moved = anchor + moves[0, place] * 0.2 * np.array([width, height, width, height])
+    moved = anchor + moves[0, best] * 0.2 * np.array([width, height, width, height])
     limits = np.array([SIZE[1], SIZE[0]] * 2)
 
     np.testing.assert_allclose(boxes[0], np.clip(moved, 0, limits), atol=1e-2)

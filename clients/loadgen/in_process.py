@@ -22,6 +22,7 @@ from clients.loadgen.codes import Code
 from clients.loadgen.orders import Inbox, Job, Run, say
 from clients.wire import serving_pb2 as wire
 from clients.wire import tensors
+from model_config import keras_start
 
 _POLL_S = 0.02
 _THREADS = 16  # of an open loop: so many requests run at a time, the others wait, as in a server's thread pool
@@ -102,6 +103,7 @@ def _tickets(run: Run) -> Iterator[tuple[int, int]]:
 
 def load(job: Job) -> Call:
     """The model of a folder, ready to run the job's requests."""
+    keras_start.lighten()
     import tensorflow as tf
 
     for gpu in tf.config.list_physical_devices("GPU"):
