@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters import container_options, source_options
-from model_config import models, options
+from converters.checking import fresh
+from model_config import base_path, models, options
 from model_config.console import Commands, Failure, print_json, print_table, progress
 from model_config.data import Data
 from model_config.errors import SuiteError
@@ -169,6 +170,8 @@ def _build_all(
     model: models.Model, wanted: tuple[int, ...], repository: Path, how: Mapping[str, bool]
 ) -> tuple[list[Built], dict[int, SuiteError]]:
     built, failed = [], {}
+    if how["force"] or how["replace"] or set(wanted) - set(base_path.scan(repository, model.name)):
+        fresh.prepare()  # while we load TensorFlow ourselves
     with progress() as bars:
         for number in wanted:
             try:

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import tensorflow as tf
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
 from converters import graphs
 from converters.outlined import Outlined
@@ -18,6 +20,10 @@ from model_config.errors import BadSource
 
 # values in constants; TensorFlow copies them about ten times before it answers
 LARGE: Final = 1 << 25
+# optimizers that change nothing where there are no gradients, but copy all constants, 8-bit ones value by value
+_SPARING: Final = ConfigProto()
+_SPARING.graph_options.rewrite_options.disable_tfg_optimizer = True
+_SPARING.graph_options.rewrite_options.memory_optimization = RewriterConfig.NO_MEM_OPT
 
 
 @contextmanager
@@ -31,12 +37,12 @@ def session(folder: Path, *, large: int = LARGE) -> Iterator[Any]:
     Raises:
         BadSource: it cannot be loaded.
     """
-    graph = tf.Graph()
+    graph, outlined = tf.Graph(), Outlined.of(folder, large)
     # a session used with its own "with" would make its graph the one that the block's own operations go to
-    with closing(tf.compat.v1.Session(graph=graph)) as opened:
+    with closing(tf.compat.v1.Session(graph=graph, config=_SPARING if outlined else None)) as opened:
         try:
             with quiet(), graph.as_default():
-                _load(opened, folder, large)
+                _load(opened, folder, outlined)
         except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
             raise BadSource(f"TensorFlow {tf.__version__} cannot load the model: {error}") from error
         yield opened
@@ -66,9 +72,8 @@ def require_loadable(folder: Path) -> None:
     gc.collect()  # a session and its graph hold each other, and the memory of both
 
 
-def _load(opened: Any, folder: Path, large: int) -> None:
-    outlined = Outlined.of(folder, large)
-    if outlined is None:
+def _load(opened: Any, folder: Path, outlined: Outlined | None) -> None:
+    if outlined is None or not outlined.weights:
         tf.compat.v1.saved_model.load(opened, [graphs.SERVING_TAG], str(folder))
         return
     weights = {f"{name}:0": _held(opened, outlined.value(name)) for name in outlined.weights}

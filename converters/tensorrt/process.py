@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -24,8 +23,6 @@ from model_config.errors import BuildError
 _SAYING: Final = MappingProxyType(
     {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_TRT_SHOW_DETAILED_REPORT": "1", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 )
-# an engine that is missing or does not fit is an error, not a reason to compute in TensorFlow
-NO_FALLBACK: Final[Mapping[str, str]] = MappingProxyType({"TF_TRT_ALLOW_ENGINE_NATIVE_SEGMENT_EXECUTION": "0"})
 
 _FAILED: Final = re.compile(r"Engine creation for (\S+) failed[^\n]*")
 _OUT_OF_MEMORY: Final = re.compile(r"[Oo]ut of memory|OOM when allocating|RESOURCE_EXHAUSTED|ResourceExhaustedError")
