@@ -20,7 +20,7 @@ assert roc_auc_score([0, 1], [0.1, 0.9]) == 1
 
 
 @pytest.mark.skipif(keras.__version__.startswith("2."), reason="Keras 2 has no such wrappers")
-@pytest.mark.parametrize("package", ["converters", "serving.embedded"])
+@pytest.mark.parametrize("package", ["converters.build", "serving.embedded"])
 def test_it_is_loaded_by_who_wants_it_only(package):
     done = subprocess.run([sys.executable, "-c", _STARTED.format(package=package)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

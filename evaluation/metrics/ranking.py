@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from evaluation.datasets.questions import Question
 from evaluation.errors import BadDataset
@@ -77,6 +76,8 @@ class Ranking:
 
     def per_class(self) -> Mapping[str, float]:
         """Of each class that some questions have and some have not."""
+        from sklearn.metrics import roc_auc_score  # a second, which conversions need not wait for
+
         columns = zip(self._labels, np.array(self._present).T, np.array(self._scores).T)
         return {
             label: float(roc_auc_score(present, scores))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from evaluation.datasets.questions import Dataset, Pair, Question
 from evaluation.tasks.embedding import Embedded
@@ -55,6 +54,8 @@ class Verification:
 
     def drawn(self, counts: Array) -> Array:
         """The same as if each pair had been there so many times."""
+        from sklearn.metrics import roc_auc_score, roc_curve  # a second, which conversions need not wait for
+
         judged = self._judged
         weights = counts[judged.origin]
         if not 0 < (weights * judged.same).sum() < weights.sum():
