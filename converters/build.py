@@ -95,9 +95,9 @@ def build(
     for path in model.passes:
         registry.add_from(path)
     recipe = recipes.of(model, number)
+    source = sources.locate(model)
     if "tensorrt" in recipe.requires:
         machine.here()  # before anything that takes time
-    source = sources.locate(model)
     steps = recipe.steps_for(model)
     plan = _Plan(model, number, recipe, steps, source, source.sha256(), _calibration(model, recipe), below_goal)
     there = _there(plan, repository, replace, force)

@@ -16,10 +16,13 @@ from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from converters import graphs
 from converters.outlined import Outlined
 from converters.quiet import quiet
+from model_config import base_path
 from model_config.errors import BadSource
 
 # values in constants; TensorFlow copies them about ten times before it answers
 LARGE: Final = 1 << 25
+# bytes; below that a collection takes longer than what there is to do with the model
+_WORTH_COLLECTING: Final = 1 << 25
 # optimizers that change nothing where there are no gradients, but copy all constants, 8-bit ones value by value
 _SPARING: Final = ConfigProto()
 _SPARING.graph_options.rewrite_options.disable_tfg_optimizer = True
@@ -69,7 +72,13 @@ def require_loadable(folder: Path) -> None:
     """Load a SavedModel as a server does; BadSource when that fails."""
     with session(folder):
         pass
-    gc.collect()  # a session and its graph hold each other, and the memory of both
+    forget(folder)
+
+
+def forget(folder: Path) -> None:
+    """Give back the memory of a closed session over a large SavedModel: it and its graph hold each other."""
+    if sum(base_path.sizes(folder).values()) > _WORTH_COLLECTING:
+        gc.collect()
 
 
 def _load(opened: Any, folder: Path, outlined: Outlined | None) -> None:

@@ -7,6 +7,7 @@ Each is forked from one that has done nothing but to load TensorFlow, once for a
 from __future__ import annotations
 
 import atexit
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -116,6 +117,7 @@ def main(connection: Connection) -> None:
     """Fork for every question until the connection ends."""
     from converters.checking import asking  # here, and so in all of them already
 
+    gc.freeze()  # or every fork would copy what it looks through for garbage
     forks = multiprocessing.get_context("fork")
     while True:
         try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from converters import sessions
 from converters.checking import asking, differences, fresh
 from converters.checking.asking import Reply
 from model_config.errors import BuildError, SuiteError
@@ -36,7 +36,7 @@ def ask(servable: Path, source: Path, requests: Path) -> tuple[Answer, ...]:
     """
     # the servable first: nothing that the source brings into the process may help it to load
     got = asking.replies(servable, requests)
-    gc.collect()  # a session and its graph hold each other, and the memory of both
+    sessions.forget(servable)
     return _judged(got, asking.replies(source, requests))
 
 

@@ -76,7 +76,7 @@ def locate(model: Model) -> Source:
     format_ = model.format or registry.detect(path)
     if format_ is None and not path.exists():
         hint = f"get it with: make fetch MODEL={model.name}" if model.fetch else _nearby(path)
-        raise BadSource(f"the source {path} of {model.name} does not exist; {hint}")
+        raise BadSource(f"the source {path} does not exist; {hint}")
     # what no format knows is refused by the likeliest one, which says what it misses
     format_ = format_ or ("saved_model" if path.is_dir() else "frozen_graph")
     chosen = {name: getattr(model, name) for name in _CHOICES if name != "set"}
