@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -18,41 +15,25 @@ from command_line import run_here
 
 from converters import graphs, recipes, registry
 from converters.build import build
-from converters.checking import checks, differences, inputs, verify, warm_up
+from converters.checking import differences, verify, warm_up
 from evaluation import pictures as files
 from model_config import base_path
 from model_config.errors import BuildError
 from model_config.models import Model
-from model_config.signatures import Signature, Tensor
 
 KEY = graphs.DEFAULT_KEY
 X = tf.TensorSpec([None, 3], tf.float32, name="x")
 
 
-def save(folder, answer, *specs):
-    """A SavedModel of one function, which gives its outputs by name."""
-    module = tf.Module()
-    module.serve = tf.function(answer, input_signature=specs)
-    tf.saved_model.save(module, str(folder), signatures={KEY: module.serve})
-    return folder
-
-
 @pytest.fixture(scope="module")
 def doubled(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("doubled") / "model", lambda x: {"y": x * 2.0}, X)
+    return tiny.save_function(tmp_path_factory.mktemp("doubled") / "model", lambda x: {"y": x * 2.0}, X)
 
 
 def asked(servable, source, folder, **arrays):
     warm_up.write([warm_up.Request(KEY, 2, arrays, "test")], "m", folder / "requests")
     (answer,) = verify.ask(servable, source, folder / "requests")
     return answer
-
-
-def checked(source, folder, model=None, key=KEY):
-    """The checks of a model against itself, and its copy with what was put beside it."""
-    copy = shutil.copytree(source, folder / "result")
-    model = model or Model(name="m", batch_sizes=(1, 4))
-    return checks.check(copy, source, key, model, verify.ask), copy
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +69,8 @@ def test_the_model_as_it_came_differs_by_nothing_and_8_bit_weights_by_little(rep
 
 
 def test_the_build_tells_the_largest_difference_and_what_was_not_asked(tmp_path):
-    doubled = save(tmp_path / "doubled", lambda x: {"y": x * 2.0, "z": x}, X)
-    echo = save(tmp_path / "echo", lambda s: {"echo": s}, tf.TensorSpec([None], tf.string, name="s"))
+    doubled = tiny.save_function(tmp_path / "doubled", lambda x: {"y": x * 2.0, "z": x}, X)
+    echo = tiny.save_function(tmp_path / "echo", lambda s: {"echo": s}, tf.TensorSpec([None], tf.string, name="s"))
     build = ("converters", "build", "m", "--version", 1, "--repository")
     known = run_here(*build, tmp_path / "known", "--source", doubled, "--version", 2)
     unknown = run_here(*build, tmp_path / "unknown", "--source", echo)
@@ -105,7 +86,7 @@ def test_the_build_tells_the_largest_difference_and_what_was_not_asked(tmp_path)
 
 
 def test_differences_are_those_of_the_answers(doubled, tmp_path):
-    other = save(tmp_path / "other", lambda x: {"y": x * 2.0 + tf.constant([0.0, 0.5, -1.25])}, X)
+    other = tiny.save_function(tmp_path / "other", lambda x: {"y": x * 2.0 + tf.constant([0.0, 0.5, -1.25])}, X)
     answer = asked(other, doubled, tmp_path, x=np.ones((2, 3), np.float32))
 
     assert answer.faults == ()
@@ -124,7 +105,7 @@ def test_differences_are_those_of_the_answers(doubled, tmp_path):
     ids=["nan", "inf", "shape", "dtype", "refusal"],
 )
 def test_what_cannot_stand_for_the_source_is_a_fault(spoiled, words, doubled, tmp_path):
-    servable = save(tmp_path / "spoiled", spoiled, X)
+    servable = tiny.save_function(tmp_path / "spoiled", spoiled, X)
     answer = asked(servable, doubled, tmp_path, x=np.ones((2, 3), np.float32))
 
     (fault,) = answer.faults
@@ -163,7 +144,7 @@ def test_a_detection_that_the_other_does_not_have_is_counted_and_not_subtracted(
 
 
 def test_numbers_that_are_none_in_the_source_too_are_no_fault(tmp_path):
-    source = save(tmp_path / "source", lambda x: {"y": x / x}, X)
+    source = tiny.save_function(tmp_path / "source", lambda x: {"y": x / x}, X)
     answer = asked(source, source, tmp_path, x=np.array([[0, 1, 2], [3, 0, 0]], np.float32))
 
     assert answer.faults == ()
@@ -171,101 +152,14 @@ def test_numbers_that_are_none_in_the_source_too_are_no_fault(tmp_path):
 
 
 def test_strings_and_truth_values_are_compared_too(tmp_path):
-    source = save(tmp_path / "source", lambda x: {"text": tf.as_string(x), "positive": x > 0.5}, X)
-    servable = save(tmp_path / "servable", lambda x: {"text": tf.as_string(x + 1.0), "positive": x > 0.5}, X)
+    source = tiny.save_function(tmp_path / "source", lambda x: {"text": tf.as_string(x), "positive": x > 0.5}, X)
+    servable = tiny.save_function(
+        tmp_path / "servable", lambda x: {"text": tf.as_string(x + 1.0), "positive": x > 0.5}, X
+    )
     answer = asked(servable, source, tmp_path, x=np.ones((2, 3), np.float32))
 
     assert {name: each.largest_difference for name, each in answer.outputs.items()} == {"text": 1, "positive": 0}
     assert answer.outputs["text"].dtype == "string"
-
-
-def test_what_the_source_model_refuses_itself_is_a_remark(tmp_path):
-    picky = save(tmp_path / "picky", lambda x: {"y": tf.debugging.check_numerics(x / 0.0, "never")}, X)
-    found, servable = checked(picky, tmp_path)
-
-    assert all("the source model itself refuses random values: never" in check.remark for check in found)
-    assert not (servable / base_path.WARM_UP).exists()
-
-
-def test_strings_that_the_graph_does_not_explain_are_not_asked(tmp_path):
-    found, servable = checked(tiny.save_dense(tmp_path / "dense"), tmp_path, key="slen")
-
-    assert {check.remark for check in found} == {
-        "the graph does not show what the strings of s hold, so none were sent"
-    }
-    assert [check.batch_size for check in found] == [1, 4]
-    assert not (servable / base_path.WARM_UP).exists()
-
-
-def test_a_model_of_one_batch_size_is_asked_in_that_one(tmp_path):
-    fixed = tf.TensorSpec([4, 3], tf.float32, name="x")
-    found, _ = checked(save(tmp_path / "fixed", lambda x: {"y": x}, fixed), tmp_path)
-
-    assert [(check.batch_size, check.remark) for check in found] == [(4, None), (1, "the model takes 4 at a time")]
-
-
-def test_encoded_pictures_are_sent_as_the_graph_decodes_them(tmp_path):
-    def shape_of(files):
-        decode = lambda file: tf.shape(tf.io.decode_jpeg(file, channels=3))  # noqa: E731
-        return {"shape": tf.map_fn(decode, files, fn_output_signature=tf.int32)}
-
-    source = save(tmp_path / "encoded", shape_of, tf.TensorSpec([None], tf.string, name="files"))
-    found, _ = checked(source, tmp_path)
-
-    assert [check.outputs["shape"].shape for check in found] == [(1, 3), (4, 3)]
-
-
-def test_examples_are_made_of_the_features_the_graph_parses(tmp_path):
-    def parsed(serialized):
-        wanted = {"a": tf.io.FixedLenFeature([2], tf.float32), "b": tf.io.FixedLenFeature([], tf.int64)}
-        return tf.io.parse_example(serialized, {**wanted, "c": tf.io.FixedLenFeature([], tf.string)})
-
-    source = save(tmp_path / "examples", parsed, tf.TensorSpec([None], tf.string, name="serialized"))
-    found, _ = checked(source, tmp_path)
-
-    assert {name: each.shape for name, each in found[1].outputs.items()} == {"a": (4, 2), "b": (4,), "c": (4,)}
-
-
-@pytest.mark.parametrize(
-    "name", ["tensorflow_template_application_model/1", "deep_image_model/1", "tensorflow_estimator_model/1533527330"]
-)
-def test_real_models_of_the_first_tensorflow_answer(name, material, tmp_path):
-    found, _ = checked(material / "models" / "simple_saved_models" / "models" / name, tmp_path)
-
-    assert [check.remark for check in found] == [None, None]
-    assert all(check.outputs for check in found)
-
-
-@pytest.mark.parametrize(
-    ("tensor", "shape"),
-    [
-        (Tensor(dtype="uint8", shape=(None, None, None, 3)), (2, 320, 320, 3)),
-        (Tensor(dtype="float32", shape=(None, 224, 224, 3)), (2, 224, 224, 3)),
-        (Tensor(dtype="float16", shape=(None, 3, None, None)), (2, 3, 320, 320)),
-        (Tensor(dtype="float32", shape=(None, None, None, None)), (2, 320, 320, 3)),
-        (Tensor(dtype="bfloat16", shape=None), (2, 320, 320, 3)),
-        (Tensor(dtype="uint8", shape=(None, None, 3)), (320, 320, 3)),
-        (Tensor(dtype="int64", shape=(None, None)), (2, 16)),
-        (Tensor(dtype="bool", shape=()), ()),
-        (Tensor(dtype="complex64", shape=(None,)), (2,)),
-    ],
-    ids=str,
-)
-def test_open_sizes_get_sensible_ones(tensor, shape):
-    meta = tf.compat.v1.MetaGraphDef()
-    info = meta.signature_def[KEY].inputs["x"]
-    info.dtype = tf.as_dtype(tensor.dtype).as_datatype_enum
-    info.tensor_shape.CopyFrom(tf.TensorShape(tensor.shape).as_proto())
-    made, again = (inputs.request(meta, KEY, 2, None).inputs["x"] for _ in range(2))
-
-    assert (made.shape, tf.as_dtype(made.dtype).name) == (shape, tensor.dtype)
-    assert made.tobytes() == again.tobytes()
-
-
-def test_a_picture_without_a_batch_is_taken_one_at_a_time():
-    signature = Signature(method_name="", inputs={"x": Tensor(dtype="uint8", shape=(None, None, 3))}, outputs={})
-
-    assert inputs.batch_sizes(signature, (1, 8)) == (1,)
 
 
 def spoil(source, target):
@@ -299,12 +193,3 @@ def test_a_recipe_that_breaks_the_model_publishes_nothing(broken, words, tmp_pat
     with pytest.raises(BuildError, match=f"{words}.*nothing was published|nothing was published.*{words}"):
         build(model, 1, tmp_path / "models", lambda step, record: None)
     assert base_path.scan(tmp_path / "models", "m") == {}
-
-
-def test_the_asking_process_ends_with_the_one_that_started_it(saved_model, tmp_path):
-    os.mkfifo(tmp_path / "requests")  # nobody writes, so it waits for ever
-    command = [sys.executable, "-m", "converters.checking.verify", saved_model, saved_model, tmp_path / "requests"]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    child.stdin.close()
-
-    assert child.wait(60) == 1

@@ -96,3 +96,11 @@ def save_dense(folder: Path) -> Path:
     signatures = {"serving_default": model.dense, "add": model.add, "slen": model.slen}
     tf.saved_model.save(model, str(folder), signatures=signatures)
     return folder
+
+
+def save_function(folder: Path, answer: Any, *specs: Any) -> Path:
+    """As a TensorFlow 2 SavedModel of one function, which gives its outputs by name."""
+    module = tf.Module()
+    module.serve = tf.function(answer, input_signature=specs)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    return folder
