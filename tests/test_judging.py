@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_graphs import graph_of
 
 from converters import calibration, graphs, sessions
-from converters.judging import held_out
+from converters.judging import held_out, metrics
 from converters.judging.held_out import NotJudged
 from converters.judging.judge import judge_for
 from converters.judging.search import fewest
@@ -145,6 +145,13 @@ def test_what_gives_probabilities_is_judged_by_its_first_choice_and_the_rest_by_
     assert other.value < 1 - 0.1
     assert not other.met
     assert "of version 1 misses max-degradation" in other.words
+
+
+def test_an_output_of_nan_is_off_entirely_wherever_it_stands():
+    wanted = [{"a": np.ones(2, np.float32), "b": np.ones(2, np.float32)}]
+    for name in ("a", "b"):
+        answer = [{**wanted[0], name: np.array([1, np.nan], np.float32)}]
+        assert metrics.closeness(wanted).value(answer) == 0
 
 
 @pytest.fixture
