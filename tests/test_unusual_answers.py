@@ -14,12 +14,15 @@ from publisher import publishing
 from speaking import prediction, server
 
 from clients import costs, verdict
+from clients.compare import worst
 from clients.report import table, write
 from evaluation import pictures
 from evaluation.datasets.questions import Dataset, Flags, Pair, Question
+from evaluation.errors import BadAnswer
 from evaluation.metrics.first_guesses import FirstGuesses
 from evaluation.metrics.ranking import Ranking
 from evaluation.metrics.verification import Verification
+from evaluation.tasks import detection
 from evaluation.tasks.classification import Guess
 from evaluation.tasks.embedding import Embedded, Shown
 from evaluation.tasks.multi_label import MultiLabelled
@@ -114,6 +117,23 @@ def test_a_metric_that_cannot_be_told_is_unknown_everywhere(untold, tmp_path, ca
     specs = re.search(r'id="specs">(.*?)</script>', page.read_text(), re.DOTALL)
     assert "accuracy" not in json.loads(specs[1], parse_constant=pytest.fail)
     assert "Ann &#34;A&#34; &lt;Lee&gt;" in page.read_text()
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (100, 3000), (2, 2)])
+def test_versions_are_drawn_side_by_side_whatever_the_form_of_the_picture(tmp_path, size):
+    drawn = worst.beside(example(tmp_path), np.zeros((*size, 3), np.uint8))
+
+    assert drawn.shape[0] < 600
+    assert drawn.shape[1] < 3 * 2000
+
+
+def test_the_number_of_detections_may_come_as_one_number_but_not_as_several_a_picture():
+    answer = {name: np.ones((1, 2), np.float32) for name in detection.OUTPUTS}
+    answer["detection_boxes"] = np.ones((1, 2, 4), np.float32)
+
+    assert len(detection.decode({**answer, "num_detections": np.float32(1)}, [(8, 8)], {}, 0.5)[0]) == 1
+    with pytest.raises(BadAnswer, match="shapes do not fit"):
+        detection.decode(answer, [(8, 8)], {}, 0.5)
 
 
 def test_whatever_listens_where_metrics_would_be_costs_are_only_unknown():
