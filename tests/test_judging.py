@@ -177,6 +177,15 @@ def test_a_classifier_with_labelled_data_is_judged_by_its_labels(labelled_rows, 
     assert judge.examples.startswith("24 rows of ")
 
 
+def test_labels_that_cannot_tell_the_metric_judge_nothing(tmp_path):
+    source = saved(network(True), tmp_path / "source")
+    classes = graphs_answer(network(True), ROWS).shape[1]
+    np.savez(tmp_path / "rows.npz", x=ROWS, labels=np.zeros((len(ROWS), classes), int))
+
+    with pytest.raises(NotJudged, match="cannot tell AUROC"):
+        judge_for(model(data=str(tmp_path / "rows.npz"), task={"type": "multi_label"}), source, KEY)
+
+
 def test_a_classifier_without_a_task_that_fits_is_judged_by_agreement(photos, tmp_path):
     source = saved(network(True), tmp_path / "source")
     np.save(tmp_path / "rows.npy", ROWS)
