@@ -24,7 +24,6 @@ from evaluation.tasks.multi_label import MultiLabelled
 from evaluation.tasks.prepared import Answer
 
 _MOST_SIDE: Final = 640  # pixels; larger pictures are made smaller
-_QUALITY: Final = 82
 _MOST_GUESSES: Final = 8
 _MOST_LETTERS: Final = 240  # of an answer that has no better form
 _LINES: Final = 24  # of text that would fill a picture's lesser side
