@@ -119,6 +119,14 @@ def test_a_metric_that_cannot_be_told_is_unknown_everywhere(untold, tmp_path, ca
     assert "Ann &#34;A&#34; &lt;Lee&gt;" in page.read_text()
 
 
+def test_versions_in_another_order_are_not_said_to_be_sorted(tmp_path):
+    for versions, sorts in (((compared(1, 0.9), compared(2, 0.9)), 1), ((compared(2, 0.9), compared(1, 0.9)), 0)):
+        found = comparison(*versions)
+        _, page = write.write(found, verdict.of(found, Goals()), tmp_path)
+
+        assert page.read_text().count('aria-sort="ascending"') == sorts
+
+
 @pytest.mark.parametrize("size", [(1, 3000), (3000, 1), (100, 3000), (2, 2)])
 def test_versions_are_drawn_side_by_side_whatever_the_form_of_the_picture(tmp_path, size):
     drawn = worst.beside(example(tmp_path), np.zeros((*size, 3), np.uint8))
