@@ -103,9 +103,10 @@ def test_an_unknown_model_shows_the_near_miss():
 
 
 def test_a_missing_source_leaves_nothing(tmp_path):
-    done = run_here(*BUILD, "--source", tmp_path / "gone.pb", "--version", 1, "--repository", tmp_path / "models")
+    versions = ("--version", 1, "--version", 4)
+    done = run_here(*BUILD, "--source", tmp_path / "gone.pb", *versions, "--repository", tmp_path / "models")
 
-    assert_one_sentence(done, "does not exist")
+    assert_one_sentence(done, "version 1, 4: the source", "does not exist")
     assert not (tmp_path / "models").exists()
 
 
