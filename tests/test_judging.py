@@ -10,6 +10,7 @@ import tensorflow as tf
 from command_line import assert_one_sentence, run_here
 from hypothesis import given
 from hypothesis import strategies as st
+from small_facenet import SIZE, draw_faces
 from small_graphs import graph_of
 
 from converters import calibration, graphs, sessions
@@ -23,6 +24,7 @@ from model_config import base_path, models
 
 RNG = np.random.default_rng(5)
 ROWS = RNG.normal(size=(24, 8, 8, 8)).astype(np.float32)
+FACE = np.zeros((1, SIZE, SIZE, 3), np.float32)
 KEY = graphs.DEFAULT_KEY
 
 
@@ -168,6 +170,36 @@ def test_a_classifier_with_labelled_data_is_judged_by_its_labels(labelled_rows, 
     assert (same.metric, same.value, same.reference) == ("top-1", pytest.approx(21 / 24), same.value)
     assert other.value < same.value
     assert judge.examples.startswith("24 rows of ")
+
+
+def embedder(coarse=False):
+    """Vectors of small pictures: what they show in 25 places, or their mean alone."""
+
+    def build(x):
+        seen = tf.image.resize(x, (5, 5), antialias=True) - 127.5
+        return tf.reduce_mean(seen, (1, 2, 3))[:, None] if coarse else tf.reshape(seen, (-1, 75))
+
+    return build
+
+
+def test_a_model_with_pairs_is_judged_by_telling_them_apart(tmp_path):
+    faces = draw_faces(tmp_path / "lfw")
+    known = model(data=str(faces), task={"type": "embedding"})
+    source = saved(embedder(), tmp_path / "source", FACE)
+    judge = judge_for(known, source, KEY)
+    same, coarse = judge.score(source), judge.score(saved(embedder(coarse=True), tmp_path / "coarse", FACE))
+
+    assert (same.metric, same.met, coarse.met) == ("accuracy", True, False)
+    assert same.value > 0.95 > coarse.value
+    assert judge.examples.startswith("40 pairs among 32 pictures of ")
+
+
+def test_pairs_of_one_kind_tell_nothing(tmp_path):
+    faces = draw_faces(tmp_path / "lfw")
+    lines = (faces / "pairs.txt").read_text().splitlines()
+    (faces / "pairs.txt").write_text("\n".join(line for line in lines if len(line.split()) == 3))
+    with pytest.raises(NotJudged, match="are all of one kind"):
+        judge_for(model(data=str(faces), task={"type": "embedding"}), saved(embedder(), tmp_path / "source", FACE), KEY)
 
 
 def test_a_classifier_without_a_task_that_fits_is_judged_by_agreement(photos, tmp_path):
