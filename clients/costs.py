@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ def metrics_of(target: Target, url: str | None = None) -> str:
     place = url or (f"http://{host}:{int(port) + 1}{METRICS_PATH}" if port.isdigit() else "")
     try:
         return metrics.text(place, target.tls, _TIMEOUT_S)
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):  # of whatever else has that port
         return ""
 
 
@@ -58,14 +59,20 @@ def of(built: Mapping[int, Version | None], model: str, told: str, folder: Path)
 
 
 def load_seconds(text: str) -> dict[str, float]:
-    """Seconds of one load, by MODEL/VERSION."""
+    """Seconds of one load, by MODEL/VERSION; none where the text is not that of a server's metrics."""
     sums: dict[str, dict[str, float]] = {_LOAD: {}, _LOADS: {}}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            name, path = sample.name.removesuffix("_total"), sample.labels.get("model_path", "")
-            if name in sums and sample.labels.get("status", "success") == "success":
-                sums[name]["/".join(Path(path).parts[-2:])] = sample.value
-    return {what: us / 1e6 / sums[_LOADS].get(what, 1.0) for what, us in sums[_LOAD].items()}
+    for sample in _samples(text):
+        name, path = sample.name.removesuffix("_total"), sample.labels.get("model_path", "")
+        if name in sums and sample.labels.get("status", "success") == "success":
+            sums[name]["/".join(Path(path).parts[-2:])] = sample.value
+    return {what: us / 1e6 / (sums[_LOADS].get(what) or 1.0) for what, us in sums[_LOAD].items()}
+
+
+def _samples(text: str) -> list[Any]:
+    try:
+        return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    except ValueError:
+        return []
 
 
 def weighed(path: Path, model: str) -> Mapping[str, Any]:

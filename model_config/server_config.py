@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -133,8 +134,13 @@ def read(path: Path) -> list[Served]:
 
 def write(models: Sequence[Served], folder: Path) -> Path:
     """Put the config into a folder in one rename: a server that polls it never reads half of it."""
-    files.replace(folder, {FILE: render(models).encode()})
-    return folder / FILE
+    with writing(models, folder):
+        return folder / FILE
+
+
+def writing(models: Sequence[Served], folder: Path) -> AbstractContextManager[None]:
+    """The same at the end of the block, with room for it made sure of before; not at all if the block fails."""
+    return files.replacing(folder, {FILE: render(models).encode()})
 
 
 def batching_parameters(batch_sizes: Sequence[int]) -> str:

@@ -30,6 +30,15 @@ def require_free(port: int, host: str = LOCAL, option: str = "--port") -> None:
             ) from error
 
 
+def is_free(port: int, host: str = LOCAL) -> bool:
+    """Whether nothing listens on a port."""
+    try:
+        require_free(port, host)
+    except ServeError:
+        return False
+    return True
+
+
 def is_local(host: str) -> bool:
     """Whether only this machine reaches an address."""
     return host == "localhost" or host == "::1" or host.startswith("127.")

@@ -8,11 +8,12 @@ import shutil
 import signal
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from model_config import server_config
+from model_config import files, server_config
+from model_config.errors import ServeError
 from model_config.places import STATE_FOLDER, bundle_folder
 from model_config.places import state_folder as folder
 from serving import address
@@ -86,10 +87,13 @@ class Running:
 
 def note(running: Running) -> None:
     """Remember a server that runs."""
-    path = folder(running.port) / _NOTE
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(running)), encoding="utf-8")
-    draft.replace(path)
+    with noting(running):
+        pass
+
+
+def noting(running: Running) -> AbstractContextManager[None]:
+    """The same at the end of the block, with room for it made sure of before; not at all if the block fails."""
+    return files.replacing(folder(running.port), {_NOTE: json.dumps(asdict(running)).encode()})
 
 
 def forget(port: int) -> None:
@@ -105,10 +109,23 @@ def noted(port: int) -> Running | None:
 
 
 def at(server: str) -> Running | None:
-    """The server at HOST:PORT, if it was started from this folder and still runs."""
+    """The server at HOST:PORT, if it was started from this folder and still runs.
+
+    Raises:
+        ServeError: it was killed, and no other has taken its place.
+    """
     port = server.rpartition(":")[2]
-    running = noted(int(port)) if port.isdigit() else None
-    return running if running and running.server == server.replace("localhost", address.LOCAL) else None
+    running = _read(int(port)) if port.isdigit() else None
+    if running is None or running.server != server.replace("localhost", address.LOCAL):
+        return None
+    if _is_ours(running.pid):
+        return running
+    if address.is_free(running.port, running.host):
+        raise ServeError(
+            f"the server that was started here at {server} was killed (its log: {running.log}); "
+            f"start it again, or tidy up after it with: python -m serving down --port {port}"
+        )
+    return None
 
 
 def orphaned(port: int) -> Running | None:

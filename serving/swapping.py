@@ -40,10 +40,10 @@ def of_ours(running: notes.Running, wanted: Wanted) -> notes.Running:
     models = _wanted(repository, noted, wanted)
     fit.require(bundle.versions_of(models, repository), BACKENDS[running.backend].facts(running.image))
     new = _whole(noted, [each.below(running.seen_repository) for each in models], wanted)
-    _kind(wanted)(swap.Swap(target, _served_now(target, noted), new, wanted.timeout_s))
-    server_config.write(new, running.bundle)
     changed = running.serving(new)
-    notes.note(changed)
+    # what must be remembered has its room before anything changes: a full disk leaves all as it is
+    with server_config.writing(new, running.bundle), notes.noting(changed):
+        _kind(wanted)(swap.Swap(target, _served_now(target, noted), new, wanted.timeout_s))
     return changed
 
 
@@ -57,8 +57,8 @@ def of_any(target: Target, root: str | None, wanted: Wanted) -> list[Served]:
     former = [each.below(here) for each in server_config.read(target.repository / server_config.FILE)]
     models = _whole(former, _wanted(target.repository, former, wanted), wanted)
     old, new = ([each.below(root or here) for each in side] for side in (server_config.instead(models, former), models))
-    _kind(wanted)(swap.Swap(target, _served_now(target, old), new, wanted.timeout_s))
-    server_config.write(models, target.repository)
+    with server_config.writing(models, target.repository):
+        _kind(wanted)(swap.Swap(target, _served_now(target, old), new, wanted.timeout_s))
     return new
 
 

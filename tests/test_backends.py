@@ -79,6 +79,9 @@ def test_answers_come_from_the_version_asked_for(served, pictures):
     with Client(served.server) as client:
         answer = client.predict("tiny", {"inputs": np.stack(pictures)}, version=1)
 
+        states = {state.version: state.state for state in client.status("tiny")}
+
+    assert states == {1: "AVAILABLE"}  # of the three that are built
     assert answer.version == 1
     assert answer.outputs["detection_scores"].shape == (8, 10)
 

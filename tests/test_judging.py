@@ -10,11 +10,10 @@ import tensorflow as tf
 from command_line import assert_one_sentence, run_here
 from hypothesis import given
 from hypothesis import strategies as st
-from small_facenet import SIZE, draw_faces
 from small_graphs import graph_of
 
 from converters import calibration, graphs, sessions
-from converters.judging import held_out
+from converters.judging import held_out, metrics
 from converters.judging.held_out import NotJudged
 from converters.judging.judge import judge_for
 from converters.judging.search import fewest
@@ -24,7 +23,6 @@ from model_config import base_path, models
 
 RNG = np.random.default_rng(5)
 ROWS = RNG.normal(size=(24, 8, 8, 8)).astype(np.float32)
-FACE = np.zeros((1, SIZE, SIZE, 3), np.float32)
 KEY = graphs.DEFAULT_KEY
 
 
@@ -149,6 +147,13 @@ def test_what_gives_probabilities_is_judged_by_its_first_choice_and_the_rest_by_
     assert "of version 1 misses max-degradation" in other.words
 
 
+def test_an_output_of_nan_is_off_entirely_wherever_it_stands():
+    wanted = [{"a": np.ones(2, np.float32), "b": np.ones(2, np.float32)}]
+    for name in ("a", "b"):
+        answer = [{**wanted[0], name: np.array([1, np.nan], np.float32)}]
+        assert metrics.closeness(wanted).value(answer) == 0
+
+
 @pytest.fixture
 def labelled_rows(tmp_path):
     """Rows with the classes that the network itself gives them, but for a tenth."""
@@ -172,34 +177,13 @@ def test_a_classifier_with_labelled_data_is_judged_by_its_labels(labelled_rows, 
     assert judge.examples.startswith("24 rows of ")
 
 
-def embedder(coarse=False):
-    """Vectors of small pictures: what they show in 25 places, or their mean alone."""
+def test_labels_that_cannot_tell_the_metric_judge_nothing(tmp_path):
+    source = saved(network(True), tmp_path / "source")
+    classes = graphs_answer(network(True), ROWS).shape[1]
+    np.savez(tmp_path / "rows.npz", x=ROWS, labels=np.zeros((len(ROWS), classes), int))
 
-    def build(x):
-        seen = tf.image.resize(x, (5, 5), antialias=True) - 127.5
-        return tf.reduce_mean(seen, (1, 2, 3))[:, None] if coarse else tf.reshape(seen, (-1, 75))
-
-    return build
-
-
-def test_a_model_with_pairs_is_judged_by_telling_them_apart(tmp_path):
-    faces = draw_faces(tmp_path / "lfw")
-    known = model(data=str(faces), task={"type": "embedding"})
-    source = saved(embedder(), tmp_path / "source", FACE)
-    judge = judge_for(known, source, KEY)
-    same, coarse = judge.score(source), judge.score(saved(embedder(coarse=True), tmp_path / "coarse", FACE))
-
-    assert (same.metric, same.met, coarse.met) == ("accuracy", True, False)
-    assert same.value > 0.95 > coarse.value
-    assert judge.examples.startswith("40 pairs among 32 pictures of ")
-
-
-def test_pairs_of_one_kind_tell_nothing(tmp_path):
-    faces = draw_faces(tmp_path / "lfw")
-    lines = (faces / "pairs.txt").read_text().splitlines()
-    (faces / "pairs.txt").write_text("\n".join(line for line in lines if len(line.split()) == 3))
-    with pytest.raises(NotJudged, match="are all of one kind"):
-        judge_for(model(data=str(faces), task={"type": "embedding"}), saved(embedder(), tmp_path / "source", FACE), KEY)
+    with pytest.raises(NotJudged, match="cannot tell AUROC"):
+        judge_for(model(data=str(tmp_path / "rows.npz"), task={"type": "multi_label"}), source, KEY)
 
 
 def test_a_classifier_without_a_task_that_fits_is_judged_by_agreement(photos, tmp_path):

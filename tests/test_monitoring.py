@@ -111,7 +111,7 @@ def prometheus(repository, tmp_path_factory):
     done = run(*up, "--backend", "embedded", "--port", port, "--rest-port", rest_port, "--detach", cwd=folder)
     assert done.returncode == 0, done.stderr
     config = yaml.safe_load((DOCKER / "prometheus" / "prometheus.yml").read_text())
-    config["global"]["scrape_interval"] = "1s"
+    config["global"]["scrape_interval"] = "250ms"
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{rest_port}"]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 import pytest
-from command_line import assert_one_sentence, run
+from command_line import assert_one_sentence, run, run_here
 
 from clients.client import Client
 from clients.errors import ServerUnavailable
@@ -31,22 +31,6 @@ def states(port):
         return {state.version: state.state for state in client.status("tiny")}
 
 
-def test_detached_it_serves_just_the_wanted_version_until_stopped(repository, port, tmp_path):
-    served = {}
-    for version in (2, 1):
-        arguments = ("--version", version, "--repository", repository, "--port", port, "--detach")
-        done = run(*UP, *arguments, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith(f"ready: tiny {version} on 127.0.0.1:{port}")
-        served[version] = states(port)
-        assert run("serving", "down", "--port", port, cwd=tmp_path).stdout == f"stopped: tiny on port {port}\n"
-
-    assert served == {2: {2: "AVAILABLE"}, 1: {1: "AVAILABLE"}}
-    with pytest.raises(ServerUnavailable):
-        states(port)
-    assert_one_sentence(run("serving", "down", "--port", port, cwd=tmp_path), "nothing to stop")
-
-
 @contextlib.contextmanager
 def foreground(repository, port, folder):
     """A server in the foreground of a terminal of its own, as soon as it says that it is ready."""
@@ -62,16 +46,25 @@ def foreground(repository, port, folder):
         child.communicate()
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_in_the_foreground_it_says_one_line_and_stops_with_its_terminal(repository, port, tmp_path, stop):
+def test_in_the_foreground_it_says_one_line_and_stops_with_its_terminal(repository, port, tmp_path):
     with foreground(repository, port, tmp_path) as child:
-        child.send_signal(stop)
+        child.send_signal(signal.SIGHUP)
         rest, told = child.communicate(timeout=30)
 
     assert rest == ""
     assert told.strip().splitlines()[-1] == "stopped"
     assert child.returncode == 0
     address.require_free(port)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_a_supervisor_and_a_closing_terminal_stop_alike(stop):
+    program = "from serving.signals import stop_signal; stop = stop_signal(); print(flush=True); stop.wait()"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        child.send_signal(stop)
+
+        assert child.wait(30) == 0
 
 
 def test_a_server_in_the_foreground_is_stopped_from_elsewhere_too(repository, port, tmp_path):
@@ -110,6 +103,9 @@ def test_each_version_may_have_a_server_of_its_own(repository, tmp_path):
 
     assert served == [{1: "AVAILABLE"}, {2: "AVAILABLE"}]
     assert stopped.stdout == f"stopped: tiny on port {port}\nstopped: tiny on port {port + 2}\n"
+    with pytest.raises(ServerUnavailable):
+        states(port)
+    assert_one_sentence(run("serving", "down", "--port", port, cwd=tmp_path), "nothing to stop")
 
 
 @pytest.mark.slow
@@ -119,7 +115,7 @@ def test_8_bit_arithmetic_is_served_with_onednn_and_refused_where_it_is_off(
     np.save(tmp_path / "pictures.npy", np.stack(pictures))
     models = ("--version", 3, "--repository", tmp_path / "models")
     source = ("--source", saved_model, "--calibration", tmp_path / "pictures.npy")
-    assert run("converters", "build", "tiny", *source, *models).returncode == 0
+    assert run_here("converters", "build", "tiny", *source, *models).returncode == 0
     arguments = (*UP, *models, "--port", port, "--detach")
 
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")

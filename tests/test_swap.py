@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -142,6 +145,51 @@ def test_versions_with_names_of_their_own_keep_them(home, server, models, tmp_pa
     assert apart.stdout == f"serving: other 1; dense_v1 1 on {server}\n"
     assert later.stdout == f"serving: other 1; dense_v2 2 on {server}\n"
     assert together.stdout == f"serving: other 1; dense 2 on {server}\n"
+
+
+FULL_DISK = """
+folder=$1; shift
+cp -r $folder $folder.copy && mount -t tmpfs -o size=64k tmpfs $folder || exit 99
+cp -r $folder.copy/. $folder; cat /dev/zero > $folder/fill 2>/dev/null
+"$@"
+"""
+
+
+def test_a_full_disk_is_one_sentence_and_changes_nothing(home, server, swapped):
+    assert swapped("--version", 1).returncode == 0
+    command = [sys.executable, "-m", "serving", "swap", "--server", server, "--model", "dense", "--version", "2"]
+    alone = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+    folder = f".serving/{server.rpartition(':')[2]}"
+    try:
+        done = subprocess.run(
+            [*alone, "sh", "-c", FULL_DISK, "sh", folder, *command], cwd=home, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        pytest.skip("this system has no unshare")
+    if done.returncode == 99 or done.stderr.startswith("unshare: "):
+        pytest.skip("mounting is not permitted here")
+
+    assert_one_sentence(done, "no space is left on the disk", "free some")
+    assert available(server) == {1}
+    assert swapped("--version", 2).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("swap", "--version", 2), ("wait", "--version", 1)], ids=lambda c: c[0]
+)
+def test_a_server_that_was_killed_is_told_at_once(tmp_path, models, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    port = address.free_port()
+    running = notes.Running(
+        ended.pid, port, port + 1, address.LOCAL, "embedded", "", {"dense": (1,)}, str(models), str(models)
+    )
+    Path(".serving", str(port)).mkdir(parents=True)
+    notes.note(running)
+    done = run("serving", command[0], "--server", running.server, "--model", "dense", *command[1:], cwd=tmp_path)
+
+    assert_one_sentence(done, f"started here at {running.server} was killed", "start it again", f"down --port {port}")
 
 
 def test_a_root_that_is_not_the_servers_is_one_sentence_and_changes_nothing(server, models, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import urllib.request
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,7 +31,7 @@ class Totals:
 
 
 def text(url: str, tls: Tls | None, timeout_s: float = _TIMEOUT_S) -> str:
-    """What the server tells at an address; OSError or ValueError when it does not.
+    """What the server tells at an address; OSError, ValueError or HTTPException when it does not.
 
     Args:
         tls: the connection's, which counts where the address is one of https.
@@ -44,7 +45,7 @@ def read(url: str, model: str, tls: Tls | None = None) -> Totals:
     """Ask the server; SuiteError when it does not tell."""
     try:
         return totals(text(url, tls), model)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise SuiteError(
             f"cannot read Prometheus metrics at {url} ({error}); the server wants --monitoring_config_file and a "
             "--rest_api_port, and they are at http://HOST:REST_PORT/monitoring/prometheus/metrics"

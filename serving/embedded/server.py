@@ -39,9 +39,8 @@ def serve(flags: Flags, stop: threading.Event) -> bool:
     ports = _grpc_ports(flags)
     catalog = Catalog(load_settings.loading(flags, metrics), flags.allow_version_labels_for_unavailable_models, stop)
     catalog.apply(_config(flags), "servable")
-    if not stop.is_set():
-        _answer(flags, stop, catalog, metrics, ports, metrics_path)
-    return catalog.close(_GRACE_S)
+    ended = stop.is_set() or _answer(flags, stop, catalog, metrics, ports, metrics_path)
+    return catalog.close(_GRACE_S) and ended
 
 
 def _answer(
@@ -51,20 +50,21 @@ def _answer(
     metrics: Metrics,
     ports: grpc_server.Ports,
     metrics_path: str | None,
-) -> None:
+) -> bool:
     services = {
         "tensorflow.serving.PredictionService": PredictionService(catalog, metrics).methods,
         "tensorflow.serving.ModelService": ModelService(catalog).methods,
     }
-    server = grpc_server.start(services, ports)
+    server = grpc_server.Server(services, ports)
     http = rest.start(catalog, metrics, flags.host, flags.rest_api_port, metrics_path) if flags.rest_api_port else None
     _watch(flags, stop, catalog)
     where = ", ".join([*ports.addresses, *([f"http://{flags.host}:{flags.rest_api_port}"] if http else [])])
     say(f"serving {', '.join(sorted(catalog.models))} on {where}")
     stop.wait()
-    server.stop(_GRACE_S).wait()
+    ended = server.stop(_GRACE_S)
     if http:
         http.shutdown()
+    return ended
 
 
 def _watch(flags: Flags, stop: threading.Event, catalog: Catalog) -> None:
