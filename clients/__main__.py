@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from model_config import interrupts
+
+if __name__ == "__main__":
+    interrupts.prepare()
+
 # every command imports what it needs itself, so that --help comes at once
 import os
 from typing import TYPE_CHECKING
@@ -48,4 +53,5 @@ def status(connection: Connection, model: str, signatures: bool, as_json: bool) 
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m clients")
+    with interrupts.ignored_at_the_end():
+        main(prog_name="python -m clients")

@@ -65,6 +65,7 @@ class Client(Connected):
     reload = _blocking(Operations.reload)
     predict_future = _future(Operations.predict)
     ask_future = _future(Operations.ask)
+    send_future = _future(Operations.send)
 
     def _run(self, steps: Steps[T]) -> T:
         outcome: Outcome = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,8 @@ from typing import Any, Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from clients.comparison import Costs
+from clients.loadgen import metrics
+from clients.loadgen.measure import Target
 from model_config.base_path import Version
 from model_config.bundle import METRICS_PATH
 
@@ -22,30 +23,29 @@ _LOAD: Final = ":tensorflow:cc:saved_model:load_latency"  # microseconds of all 
 _LOADS: Final = ":tensorflow:cc:saved_model:load_attempt_count"
 
 
-def metrics_of(server: str, url: str | None) -> str:
+def metrics_of(target: Target, url: str | None = None) -> str:
     """The server's metrics as text; empty where it has none to tell, as few servers must.
 
     Args:
-        server: HOST:PORT, whose REST port is the next one unless ``url`` says where.
+        target: whose first server's REST port is the next one, unless ``url`` says where.
     """
-    host, _, port = server.partition(",")[0].rpartition(":")
+    host, _, port = target.place.partition(",")[0].rpartition(":")
     place = url or (f"http://{host}:{int(port) + 1}{METRICS_PATH}" if port.isdigit() else "")
     try:
-        with urllib.request.urlopen(place, timeout=_TIMEOUT_S) as answer:
-            return str(answer.read().decode("utf-8", "replace"))
+        return metrics.text(place, target.tls, _TIMEOUT_S)
     except (OSError, ValueError, http.client.HTTPException):  # of whatever else has that port
         return ""
 
 
-def of(built: Mapping[int, Version | None], model: str, metrics: str, folder: Path) -> dict[int, Costs]:
+def of(built: Mapping[int, Version | None], model: str, told: str, folder: Path) -> dict[int, Costs]:
     """What is known of every version; what nobody could say is None.
 
     Args:
         built: the versions' folders, as far as they are on this machine.
-        metrics: what the server tells; its load times are those of the way it was started now.
+        told: what the server's metrics say; its load times are those of the way it was started now.
         folder: of the results, where an earlier weighing may lie.
     """
-    loads, before = load_seconds(metrics), weighed(folder / WEIGHED, model)
+    loads, before = load_seconds(told), weighed(folder / WEIGHED, model)
     found = {}
     for number, version in built.items():
         alone = _same(before.get(str(number), {}), version)

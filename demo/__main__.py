@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from model_config import interrupts
+
+if __name__ == "__main__":
+    interrupts.prepare()
+
 import os
 import shlex
 import signal
@@ -91,4 +96,5 @@ def _run(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m demo")
+    with interrupts.ignored_at_the_end():
+        main(prog_name="python -m demo")

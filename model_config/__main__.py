@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from model_config import interrupts
+
+if __name__ == "__main__":
+    interrupts.prepare()
+
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,4 +143,5 @@ def _row(version: base_path.Version) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m model_config")
+    with interrupts.ignored_at_the_end():
+        main(prog_name="python -m model_config")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from model_config import interrupts
+
+if __name__ == "__main__":
+    interrupts.prepare()
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -235,4 +240,5 @@ def certs(folder: Path, hosts: tuple[str, ...], replace: bool, as_json: bool) ->
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m serving")
+    with interrupts.ignored_at_the_end():
+        main(prog_name="python -m serving")

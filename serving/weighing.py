@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clients import costs
+from clients.loadgen.measure import Target
 from model_config import base_path, bundle, files, gpu, server_config
 from model_config.places import state_folder
 from serving import address, plan, servers
@@ -83,7 +84,7 @@ def _alone(
 
 
 def _weight(running: Running, version: base_path.Version, before: int | None) -> Weight:
-    told = costs.load_seconds(costs.metrics_of(running.server, None))
+    told = costs.load_seconds(costs.metrics_of(Target(running.server)))
     after = gpu.used_bytes()
     return Weight(
         version.number,

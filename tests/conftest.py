@@ -96,6 +96,32 @@ def engine() -> list[str]:
     return ["--image", stock_image.IMAGE, *(f"--docker-option={each}" for each in stock_image.mounts())]
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models of the conformance suite."""
+    from serving.conformance import models
+
+    folder = tmp_path_factory.mktemp("made")
+    models.make(folder)
+    return folder
+
+
+@pytest.fixture
+def publisher():
+    """A web server that has a file, ``/model.pb``."""
+    from publisher import CONTENT, publishing
+
+    with publishing() as server:
+        server.files["/model.pb"] = CONTENT
+        yield server
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloads and folders are where the command runs."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def pictures() -> list[np.ndarray]:
     """Eight pictures of one size."""

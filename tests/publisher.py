@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+
+import numpy as np
+
+from model_config.downloads import Download, Fetch
+from model_config.fetching.fetch import Wanted, fetch
+
+CONTENT = np.random.default_rng(3).bytes(700_000)
+PIECE = 65_536  # what came of the piece that broke is asked for again
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @dataclass
@@ -96,3 +108,45 @@ def publishing() -> Iterator[Publisher]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class Heard:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.counts, self.remarks = [], []
+
+    def bytes(self, name, have, total):
+        self.counts.append((have, total))
+
+    def remark(self, text):
+        self.remarks.append(text)
+
+
+def wanted(folder, *files):
+    return Wanted("m", Fetch(files=tuple(Download(**each) for each in files), homepage="https://home.page/"), folder)
+
+
+def fetched(tmp_path, *files, again=False):
+    heard = Heard()
+    done = fetch(wanted(tmp_path / "sources" / "m", *files), heard, again)
+    return tmp_path / "sources" / "m", done, heard
+
+
+def tar(members, mode="w:gz"):
+    """An archive of (TarInfo or name, content)."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:
+        for info, content in members:
+            info = tarfile.TarInfo(info) if isinstance(info, str) else info
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return file.getvalue()
+
+
+def zipped(members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return file.getvalue()

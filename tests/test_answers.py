@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
 import pytest
-import speaking
+from conformant import A, B, X, all_available, dense, served
 
-from clients import Client, Connection, Retry, errors, translation
+from clients import Client, errors, translation
 from clients.client import predict_request
 from clients.errors import ClientError
-from clients.operations import Operations
 from clients.wire import serving_pb2 as wire
 from model_config.errors import SuiteError
-from serving.conformance import models, running, settings, target
+from serving.conformance import running
 from serving.conformance.case import CASES, Bench
-from serving.conformance.questions import config, model
 from serving.conformance.waiting import until
-
-X = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
-A, B = np.array([3, 4], np.int32), np.array([1, 2], np.int32)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The models of the conformance suite."""
-    folder = tmp_path_factory.mktemp("made")
-    models.make(folder)
-    return folder
-
-
-@contextmanager
-def served(made, folder, setting):
-    """An embedded server in a setting of the conformance suite."""
-    shutil.copytree(made, folder, dirs_exist_ok=True)
-    flags = settings.SETTINGS[setting](folder)
-    with target.started(running.EMBEDDED, flags, folder, folder / "server.log") as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -51,24 +26,10 @@ def plain(made, tmp_path_factory):
         yield found
 
 
-@pytest.fixture(scope="module")
-def batching(made, tmp_path_factory):
-    with served(made, tmp_path_factory.mktemp("batching"), "batching") as found:
-        yield found
-
-
-def all_available(client):
-    return {(state.version, state.state) for state in client.status("dense")} == {(1, "AVAILABLE"), (2, "AVAILABLE")}
-
-
 @pytest.fixture
 def client(plain):
     with Client(plain.server) as client:
         yield client
-
-
-def dense(inputs=None, **options):
-    return predict_request("dense", {"x": X} if inputs is None else inputs, **options)
 
 
 def spoiled(**fields):
@@ -223,199 +184,6 @@ def test_the_version_behind_a_label_is_told(client):
     assert client.version_of("nope") is None
 
 
-def test_a_signature_is_fetched_once_and_again_when_the_version_changed():
-    """The latest version wants another shape from some moment on."""
-    asked = {"PredictionService/GetModelMetadata": 0}
-    latest = [1]
-
-    def answer(request, context):
-        if request.startswith(b"\x0a") and b"signature_def" in request:
-            asked["PredictionService/GetModelMetadata"] += 1
-            return metadata(latest[0], size=latest[0])
-        return speaking.prediction(latest[0], y=[1.0])
-
-    with speaking.client(answer) as client:
-        for _ in range(3):
-            assert client.predict("m", {"x": np.ones((1, 1), np.float32)}).version == 1
-        assert asked["PredictionService/GetModelMetadata"] == 1
-        latest[0] = 2
-
-        assert client.predict("m", {"x": np.ones((1, 2), np.float32)}).version == 2
-        with pytest.raises(errors.WrongShape):
-            client.predict("m", {"x": np.ones((1, 1), np.float32)})
-
-
-def test_all_calls_of_a_question_share_its_deadline():
-    steps = Operations("server", timeout_s=30).predict("m", {"x": np.ones((1, 1), np.float32)})
-    learning = next(steps)
-    asking = steps.send(metadata(1, 1))
-
-    assert (learning.method, asking.method) == ("PredictionService/GetModelMetadata", "PredictionService/Predict")
-    assert 0 < asking.timeout_s < learning.timeout_s <= 30
-
-
-@pytest.mark.parametrize("ask", ["status", "metadata"])
-def test_a_status_or_metadata_that_cannot_be_read_is_told(ask):
-    damaged = speaking.client(lambda request, context: b"\x0a\xff")
-    with damaged as client, pytest.raises(errors.BadAnswer, match="cannot be read"):
-        getattr(client, ask)("m")
-
-
-def metadata(version, size):
-    signature = wire.SignatureDef()
-    info = signature.inputs["x"]
-    info.dtype = wire.DT_FLOAT
-    for each in (-1, size):
-        info.tensor_shape.dim.add(size=each)
-    response = wire.GetModelMetadataResponse()
-    response.model_spec.version.value = version
-    found = wire.SignatureDefMap(signature_def={"serving_default": signature})
-    response.metadata["signature_def"].value = found.SerializeToString()
-    return response.SerializeToString()
-
-
-BATCHES = {
-    "a scalar": ({"x": np.float32(1)}, "", "must have at least one dimension"),
-    "unequal": ({"a": A, "b": np.ones(3, np.int32)}, "add", "must have equal 0th-dimension size"),
-    "too many": ({"x": np.ones((17, 3), np.float32)}, "", "larger than maximum input batch size 16; send smaller"),
-}
-
-
-@pytest.mark.parametrize("row", BATCHES)
-def test_batches_that_a_batching_server_refuses_are_told_apart(batching, row):
-    inputs, signature, words = BATCHES[row]
-    with Client(batching.server) as client, pytest.raises(errors.WrongBatch, match=words):
-        client.ask(dense(inputs, signature=signature))
-
-
-def test_a_full_queue_is_told_from_a_server_that_is_away(batching):
-    request = predict_request("slow", {"x": X[:1]})
-    with Client(Connection(batching.server, retry=Retry(attempts=1))) as client:
-        pending = [client.ask_future(request) for _ in range(4)]
-        refused = [error for error in (each.exception(30) for each in pending) if error]
-
-    assert refused
-    assert {type(error) for error in refused} == {errors.ServerBusy}
-
-
-def test_a_full_queue_is_waited_for(batching):
-    request = predict_request("slow", {"x": X[:1]})
-    with Client(Connection(batching.server, retry=Retry(attempts=5, pause_s=2, longest_s=4))) as client:
-        pending = [client.ask_future(request) for _ in range(3)]
-
-        assert [each.result(30).version for each in pending] == [1, 1, 1]
-
-
-def test_a_deadline_is_the_servers_too(batching):
-    with Client(batching.server) as client, pytest.raises(errors.DeadlineExceeded, match="allow more time"):
-        client.ask(predict_request("slow", {"x": X[:1]}), timeout=0.2)
-
-
-def with_more(plain, *entries):
-    """The config that is served, and more models."""
-    text = settings.base_config(plain.folder)
-    return text[:-1] + " ".join(f"config {{ {entry} }}" for entry in entries) + " }"
-
-
-@pytest.fixture
-def reloading(plain, client):
-    """A client that may send configs; in the end the server serves by its own again."""
-    yield client
-    client.reload(settings.base_config(plain.folder))
-    until(lambda: all_available(client))
-
-
-_TENSORFLOW = 'model_platform: "tensorflow"'
-CONFIGS = {
-    "no base_path": (f'name: "q" {_TENSORFLOW}', "to have an absolute path.*give its base_path"),
-    "relative base_path": (
-        f'name: "q" base_path: "a/b" {_TENSORFLOW}',
-        "to have an absolute path.*got base_path..=a/b",
-    ),
-    "unknown platform": ('name: "q" base_path: "/x" model_platform: "caffe"', "unsupported platform caffe; use"),
-    "a name twice": (
-        f'name: "dense" base_path: "/x" {_TENSORFLOW}',
-        "list model dense multiple times.*every model once",
-    ),
-}
-
-
-@pytest.mark.parametrize("row", CONFIGS)
-def test_configs_that_the_server_refuses_leave_it_as_it_was(plain, reloading, row):
-    entry, words = CONFIGS[row]
-    with pytest.raises(errors.ReloadRefused, match=words):
-        reloading.reload(with_more(plain, entry))
-
-    assert reloading.predict("dense", {"x": X}).version == 2
-
-
-def test_the_platform_of_a_live_model_stays(plain, reloading):
-    changed = config(model(plain.folder, "dense").replace('"tensorflow"', '"other"'))
-    with pytest.raises(errors.ReloadRefused, match=r"change a model's platform.*serve it under another name"):
-        reloading.reload(changed)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ('model_config_list { config { name: "q" base_path: "/x" } }', "model q has no platform; add model_platform"),
-        ("", "has no model_config_list"),
-        ("modle_config_list {}", "is no model config.*modle_config_list"),
-    ],
-)
-def test_configs_that_would_harm_a_server_are_not_sent(client, text, words):
-    with pytest.raises(errors.ReloadRefused, match=words) as caught:
-        client.reload(text)
-
-    assert caught.value.code == ""
-
-
-def test_a_version_that_cannot_be_loaded_says_why_and_so_does_asking_it(plain, reloading):
-    reason = "Read less bytes than requested"
-    with pytest.raises(errors.LoadFailed, match=f"bad version: 1.*{reason}.*build it again"):
-        reloading.reload(with_more(plain, model(plain.folder, "bad")))
-    with pytest.raises(errors.LoadFailed, match=f"could not load any version of bad; it has: 1 END .{reason}"):
-        reloading.predict("bad", {"x": X})
-    with pytest.raises(errors.LoadFailed, match=f"could not load version 1 of bad: {reason}"):
-        reloading.predict("bad", {"x": X}, version=1)
-
-
-def test_a_model_that_is_loading_is_told_and_then_answers_and_then_is_unloaded(plain, reloading):
-    seen = []
-
-    def ask(**which):
-        try:
-            return reloading.predict("slowload", {"x": X[:, :1]}, **which)
-        except errors.NotServed as error:
-            seen.append(type(error))
-            return None
-
-    sending = threading.Thread(target=reloading.reload, args=(with_more(plain, model(plain.folder, "slowload")),))
-    sending.start()
-    while sending.is_alive():
-        ask()
-        ask(version=1)
-    sending.join()
-
-    assert set(seen) - {errors.UnknownModel} == {errors.StillLoading}
-    assert ask().version == 1
-    reloading.reload(settings.base_config(plain.folder))
-    until(lambda: reloading.status("slowload")[0].state == "END")
-    with pytest.raises(errors.Unloaded, match="has unloaded every version of slowload; it has: 1 END"):
-        reloading.predict("slowload", {"x": X[:, :1]})
-
-
-def test_an_empty_config_unloads_everything_and_all_of_it_comes_back(plain, reloading):
-    reloading.reload("model_config_list {}")
-    until(lambda: {state.state for state in reloading.status("dense")} == {"END"})
-    with pytest.raises(errors.Unloaded, match="has unloaded every version of dense; it has: 1 END, 2 END"):
-        reloading.predict("dense", {"x": X})
-    reloading.reload(settings.base_config(plain.folder))
-    until(lambda: all_available(reloading))
-
-    assert reloading.predict("dense", {"x": X}).version == 2
-
-
 @dataclass(frozen=True)
 class Recording(Bench):
     """Remembers every refusal."""
@@ -445,23 +213,3 @@ def test_every_recorded_refusal_has_a_meaning_of_its_own(plain, case):
         made = translation.from_status("server", grpc.StatusCode[answer.code], answer.details)
         assert type(made) not in (ClientError, errors.ServerFailed)
         assert str(made).endswith(made.remedy) or "; " in str(made)
-
-
-# what only a server in trouble says
-SAID = {
-    "out of threads": ("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted", errors.ServerBusy),
-    "out of time": ("DEADLINE_EXCEEDED", "Timed out waiting for notification", errors.DeadlineExceeded),
-    "unknown method": ("UNIMPLEMENTED", "", errors.NotSupported),
-    "not parsed": ("INTERNAL", "", errors.ServerFailed),
-}
-
-
-@pytest.mark.parametrize("row", SAID)
-def test_a_server_in_trouble_is_told_from_one_that_refuses(row):
-    code, text, kind = SAID[row]
-    answer = speaking.refusing(grpc.StatusCode[code], text)
-    with speaking.client(answer, retry=Retry(attempts=1)) as client, pytest.raises(ClientError) as caught:
-        client.ask(dense())
-
-    assert type(caught.value) is kind
-    assert caught.value.code == code

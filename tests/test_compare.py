@@ -128,6 +128,12 @@ def test_without_data_it_says_where_to_name_it(server):
     assert_one_sentence(run(*COMPARE, "--server", server), "--data")
 
 
+def test_data_that_nobody_has_fetched_is_told_with_the_way_to_it(tmp_path):
+    done = run("clients", "compare", "--server", "127.0.0.1:1", "--model", "mnist", "--version", 1, cwd=tmp_path)
+
+    assert_one_sentence(done, "nobody has fetched data/mnist_t10k yet", "make fetch MODEL=mnist", "--data")
+
+
 def test_a_version_that_is_not_served_writes_nothing(server, data, tmp_path):
     arguments = ("--server", server, "--version", 7, "--data", data, "--output", tmp_path / "out")
 

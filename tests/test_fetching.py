@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import os
-import signal
-import subprocess
-import sys
-import tarfile
-import time
-import zipfile
 
-import numpy as np
 import pytest
-import yaml
-from command_line import assert_one_sentence, make, run
-from publisher import publishing
+from publisher import CONTENT, PIECE, SHA256, fetched
 
 from model_config import models
-from model_config.downloads import Download, Fetch
+from model_config.downloads import Download
 from model_config.errors import SuiteError
 from model_config.fetching import fetch as fetching
-from model_config.fetching.fetch import Wanted, fetch
 
-CONTENT = np.random.default_rng(3).bytes(700_000)
-PIECE = 65_536  # what came of the piece that broke is asked for again
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Heard:
-    """Keeps what it is told."""
-
-    def __init__(self):
-        self.counts, self.remarks = [], []
-
-    def bytes(self, name, have, total):
-        self.counts.append((have, total))
-
-    def remark(self, text):
-        self.remarks.append(text)
-
-
-@pytest.fixture
-def publisher():
-    with publishing() as server:
-        server.files["/model.pb"] = CONTENT
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    """Downloads and folders are where the command runs."""
-    monkeypatch.chdir(tmp_path)
-
-
-def wanted(folder, *files):
-    return Wanted("m", Fetch(files=tuple(Download(**each) for each in files), homepage="https://home.page/"), folder)
-
-
-def fetched(tmp_path, *files, again=False):
-    heard = Heard()
-    done = fetch(wanted(tmp_path / "sources" / "m", *files), heard, again)
-    return tmp_path / "sources" / "m", done, heard
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def test_a_file_comes_whole_with_progress(publisher, tmp_path):
@@ -203,154 +152,6 @@ def test_a_file_larger_than_the_disk_is_refused_before_it_comes(publisher, tmp_p
     publisher.claims = 1 << 60
     with pytest.raises(SuiteError, match="are free there"):
         fetched(tmp_path, {"url": publisher.url("/model.pb")})
-
-
-def tar(members, mode="w:gz"):
-    """An archive of (TarInfo or name, content)."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode=mode) as archive:
-        for info, content in members:
-            info = tarfile.TarInfo(info) if isinstance(info, str) else info
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return file.getvalue()
-
-
-def zipped(members):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-    return file.getvalue()
-
-
-MEMBERS = [("top/saved_model/saved_model.pb", b"graph"), ("top/saved_model/variables/v.index", b"v"), ("top/x", b"x")]
-
-
-@pytest.mark.parametrize("pack", [tar, zipped, lambda members: tar(members, "w:bz2")])
-def test_only_what_is_wanted_comes_out_of_an_archive(publisher, tmp_path, pack):
-    publisher.files["/model.archive"] = pack(MEMBERS)
-    file = {"url": publisher.url("/model.archive"), "unpack": {"*/saved_model": "saved_model", "top/x": "notes/y"}}
-    folder, _, _ = fetched(tmp_path, file)
-
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert found == {"saved_model/saved_model.pb", "saved_model/variables/v.index", "notes/y", "fetched.json"}
-
-
-def link(name, target, kind=tarfile.SYMTYPE):
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, target
-    return info
-
-
-def zip_link(name):
-    info = zipfile.ZipInfo(name)
-    info.external_attr = 0o120777 << 16
-    return info
-
-
-HOSTILE = {
-    "climbs": (tar([("a", b"1"), ("../../evil", b"2")]), "outside its folder"),
-    "absolute": (tar([("/tmp/evil", b"2")]), "outside its folder"),
-    "zip climbs": (zipped([("a/../../evil", b"2")]), "outside its folder"),
-    "link out": (tar([(link("a", "/etc"), b""), ("a/passwd", b"2")]), "link or device"),
-    "hard link": (tar([(link("a", "/etc/passwd", tarfile.LNKTYPE), b"")]), "link or device"),
-    "device": (tar([(link("a", "", tarfile.CHRTYPE), b"")]), "link or device"),
-    "zip link": (zipped([(zip_link("a"), "/etc/passwd")]), "link or device"),
-    "twice": (tar([("a", b"1"), ("a", b"2")]), "twice"),
-    "file as folder": (tar([("a", b"1"), ("a/b", b"2")]), "twice"),
-    "bomb": (tar([("a", bytes(40_000_000))]), "times"),
-    "no archive": (b"<html>log in</html>", "neither a zip nor a tar"),
-    "truncated": (tar([("a", CONTENT)])[:100_000], "damaged"),
-    "lacking": (tar([("b", b"1")]), "holds no a"),
-}
-
-
-@pytest.mark.parametrize("name", sorted(HOSTILE))
-def test_a_hostile_or_broken_archive_leaves_nothing(publisher, tmp_path, name):
-    content, words = HOSTILE[name]
-    publisher.files["/archive"] = content
-    with pytest.raises(SuiteError, match=words):
-        fetched(tmp_path, {"url": publisher.url("/archive"), "unpack": {"a": "a"}})
-
-    assert not (tmp_path / "sources").exists()  # nor is its checksum remembered
-    assert list((tmp_path / ".cache" / "fetch").iterdir()) == []
-    assert not list(tmp_path.rglob("evil"))
-
-
-@pytest.fixture
-def file(publisher, tmp_path):
-    """A models file with a model, its data set, and one that no program may fetch."""
-    publisher.files["/data.zip"] = zipped([("val/one.jpg", b"1"), ("labels.json", b"{}")])
-    entries = {
-        "models": {
-            "net": {
-                "source": "sources/net/model.pb",
-                "data": "data/pictures",
-                "calibration": {"path": "data/secret/images"},
-                "fetch": {"files": [{"url": publisher.url("/model.pb"), "sha256": SHA256}]},
-            },
-            "bare": {"source": "mine.pb"},
-        },
-        "datasets": {
-            "pictures": {"files": [{"url": publisher.url("/data.zip"), "unpack": {"val": "images"}}]},
-            "secret": {"by_hand": "register at https://some.where/"},
-        },
-    }
-    (tmp_path / "models.yaml").write_text(yaml.safe_dump(entries))
-    return tmp_path / "models.yaml"
-
-
-def test_the_command_fetches_a_model_and_what_it_is_compared_on(file, tmp_path):
-    done = run("model_config", "fetch", "net", "--models", file, "--json", cwd=tmp_path)
-
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {
-        "sources/net": "fetched",
-        "data/pictures": "fetched",
-        "data/secret": "to be fetched by hand",
-    }
-    assert (tmp_path / "sources" / "net" / "model.pb").read_bytes() == CONTENT
-    assert (tmp_path / "data" / "pictures" / "images" / "one.jpg").read_bytes() == b"1"
-    assert "register at https://some.where/" in done.stderr
-    assert "data/pictures.lock.json" in done.stderr
-
-
-def test_make_fetch_can_leave_the_data_out(file, tmp_path):
-    printed = make("fetch", "MODEL=net", f"OPTIONS=--no-data --models {file}", cwd=tmp_path)
-
-    assert "sources/net: fetched" in printed
-    assert not (tmp_path / "data").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("secret", ("cannot be fetched by a program", "register at")),
-        ("bare", ("nothing says where bare is fetched from", "mine.pb")),
-        ("nett", ("no model or data set is called 'nett'", "did you mean 'net'")),
-    ],
-)
-def test_what_cannot_be_fetched_is_one_sentence(file, tmp_path, name, words):
-    assert_one_sentence(run("model_config", "fetch", name, "--models", file, cwd=tmp_path), *words)
-
-
-def test_ctrl_c_keeps_what_has_come(file, publisher, tmp_path):
-    publisher.cut = [4 * PIECE, *[0] * 50]
-    command = [sys.executable, "-m", "model_config", "fetch", "net", "--models", str(file)]
-    child = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    waiting = tmp_path / ".cache" / "fetch"
-    while not any(path.stat().st_size == 4 * PIECE for path in waiting.glob("*.part")):
-        assert child.poll() is None
-        time.sleep(0.02)
-    os.kill(child.pid, signal.SIGINT)
-
-    assert "it goes on where it stopped" in child.communicate(timeout=30)[1]
-    assert child.returncode == 130
-    assert not (tmp_path / "sources").exists()
-    publisher.cut = []
-    assert run("model_config", "fetch", "net", "--models", file, cwd=tmp_path).returncode == 0
-    assert ("/model.pb", f"bytes={4 * PIECE}-") in publisher.asked
 
 
 @pytest.mark.parametrize(

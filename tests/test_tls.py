@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import ssl
 import stat
+import threading
 
 import pytest
 from command_line import assert_one_sentence, run
 
+from clients.loadgen import metrics
+from clients.loadgen.orders import Tls
+from model_config.errors import SuiteError
 from serving import address
 
 
@@ -70,3 +77,27 @@ def test_certificates_that_cannot_be_used_are_one_sentence(repository, tmp_path,
     up = ("serving", "up", "--model", "tiny", "--version", 1, "--repository", repository, "--backend", "embedded")
 
     assert_one_sentence(run(*up, "--tls", "--port", address.free_port(), cwd=tmp_path), words, "make certs")
+
+
+@pytest.fixture
+def metrics_url(home, tmp_path):
+    """Where a web server that lets in only whom it trusts tells a server's metrics."""
+    told = ':tensorflow:serving:runtime_latency_count{model_name="m",API="Predict",runtime="TF1"} 7\n'
+    (tmp_path / "metrics").write_text(told)
+    trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=home / "certs" / "ca.pem")
+    trusting.verify_mode = ssl.CERT_REQUIRED
+    trusting.load_cert_chain(home / "certs" / "server.pem", home / "certs" / "server.key")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = trusting.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_port}/metrics"
+        server.shutdown()
+
+
+def test_metrics_are_asked_for_with_the_connections_certificates(home, metrics_url):
+    ca, cert, key = (str(home / "certs" / name) for name in ("ca.pem", "client.pem", "client.key"))
+
+    assert metrics.read(metrics_url, "m", Tls(ca, cert, key)).runs == 7
+    with pytest.raises(SuiteError, match="cannot read Prometheus metrics"):
+        metrics.read(metrics_url, "m", Tls(ca))

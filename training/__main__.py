@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from model_config import interrupts
+
+if __name__ == "__main__":
+    interrupts.prepare()
+
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,4 +129,5 @@ def _show(trained: Trained, output: Path, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m training")
+    with interrupts.ignored_at_the_end():
+        main(prog_name="python -m training")

@@ -6,22 +6,24 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from clients.ask import Expert
+from clients.compare.flights import Flights
 from clients.compare.store import Arrays, Record, Store
 from clients.compare.windows import Window, together
 from clients.errors import ClientError
 from clients.reading import Prediction
 from clients.spec import DEFAULT_SIGNATURE, spec_of
 from clients.wire import framing
-from clients.wire.serving_pb2 import ModelSpec
 from evaluation.datasets.questions import Content, Dataset
 from evaluation.errors import BadAnswer, BadPicture
 from evaluation.tasks.encoding import Encoder
+from evaluation.tasks.placing import Size
 
 Told = Callable[[int, int], None]  # a version, and how many more questions are done with
 
@@ -41,21 +43,20 @@ class _Encoded(NamedTuple):
     inputs: Arrays
 
 
-class _Request(NamedTuple):
-    """The same for one version, as the bytes that travel."""
+class _Part(NamedTuple):
+    """Questions that went to a version together, with the sizes of their pictures, and what will be answered."""
 
-    questions: Sequence[_Read]
-    spec: ModelSpec
-    content: bytes
+    places: Sequence[int]
+    sizes: Sequence[Size | None]
+    answer: Future[Prediction]
 
 
 class _Asked(NamedTuple):
-    """A window's questions under way to one version, and why some of them are not."""
+    """A window's questions to one version, and why some of them are not under way."""
 
     version: int
     unread: Sequence[_Read]
-    requests: Sequence[_Request]
-    answers: Future[list[Prediction]]
+    parts: Sequence[_Part]
 
 
 @dataclass(frozen=True)
@@ -83,23 +84,18 @@ class Asking:
         """
         done = {version: store.done() for version, store in self.stores.items()}
         left = ((window, [v for v in self.experts if not done[v].issuperset(window)]) for window in windows)
-        readers, callers = ThreadPoolExecutor(_READERS), ThreadPoolExecutor(self.in_flight)
-        ahead = self.in_flight + 2 * _READERS
-        try:
+        ahead = self.in_flight + 2 * _READERS + _LATE
+        with Flights[Prediction](self.in_flight, 2 * _READERS) as flights, _reading(flights) as readers:
             live: deque[Future[list[_Asked]]] = deque()
             for window, versions in left:
                 if versions:
-                    live.append(readers.submit(self._started, window, versions, callers))
+                    live.append(readers.submit(self._started, window, versions, flights))
                 if len(live) > ahead:
                     self._keep(live.popleft().result())
             while live:
                 self._keep(live.popleft().result())
-        finally:
-            # what is under way ends by itself; of the rest nothing starts, Ctrl-C or not
-            readers.shutdown(cancel_futures=True)
-            callers.shutdown(cancel_futures=True)
 
-    def _started(self, window: Window, versions: Sequence[int], callers: ThreadPoolExecutor) -> list[_Asked]:
+    def _started(self, window: Window, versions: Sequence[int], flights: Flights[Prediction]) -> list[_Asked]:
         """Read a window's questions and hand them over, encoded once where versions want them alike."""
         read = [_read(self.dataset, place) for place in window]
         unread = [each for each in read if each.unread]
@@ -108,46 +104,53 @@ class Asking:
             expert = self.experts[version]
             if expert.task.encoder != before:
                 before, encoded = expert.task.encoder, list(_encoded(expert, read))
-            requests = [_request(expert, each) for each in encoded]
-            found.append(_Asked(version, unread, requests, callers.submit(self._send, version, requests)))
+            found.append(_Asked(version, unread, [_part(expert, each, flights) for each in encoded]))
         return found
-
-    def _send(self, version: int, requests: Sequence[_Request]) -> list[Prediction]:
-        """What callers do, and nothing else, so that the server does not wait for them."""
-        return [self._sent(version, request) for request in requests]
-
-    def _sent(self, version: int, request: _Request) -> Prediction:
-        try:
-            return self.experts[version].client.send(request.spec, request.content)
-        except ClientError as error:
-            first = self._name(request.questions[0].place)
-            told = type(error)(f"version {version}, asked about {first}: {error}")
-            told.code = error.code
-            raise told from error
 
     def _keep(self, window: Iterable[_Asked]) -> None:
         for asked in window:
-            answers = asked.answers.result()
-            for record in self._records(asked, answers):
+            for record in self._records(asked):
                 self.stores[asked.version].add(record)
                 self.told(asked.version, 1)
 
-    def _records(self, asked: _Asked, answers: Sequence[Prediction]) -> Iterator[Record]:
+    def _records(self, asked: _Asked) -> Iterator[Record]:
         for each in asked.unread:
             yield Record(each.place, self._name(each.place), None, None, each.unread)
-        for request, answer in zip(asked.requests, answers):
-            who = f"version {asked.version} about {self._name(request.questions[0].place)}"
-            for row, question in enumerate(request.questions):
-                outputs = _row(answer.outputs, row, len(request.questions), who)
-                name = self._name(question.place)
+        for part in asked.parts:
+            answer = self._answer(asked.version, part)
+            who = f"version {asked.version} about {self._name(part.places[0])}"
+            for row, (place, size) in enumerate(zip(part.places, part.sizes)):
+                outputs = _row(answer.outputs, row, len(part.places), who)
+                name = self._name(place)
                 _require_numbers(outputs, asked.version, name)
-                yield Record(question.place, name, _size(question.content), outputs)
+                yield Record(place, name, size, outputs)
+
+    def _answer(self, version: int, part: _Part) -> Prediction:
+        try:
+            return part.answer.result()
+        except ClientError as error:
+            told = type(error)(f"version {version}, asked about {self._name(part.places[0])}: {error}")
+            told.code = error.code
+            raise told from error
 
     def _name(self, place: int) -> str:
         return self.dataset.questions[place].name
 
 
-_READERS = max(2, min(4, os.cpu_count() or 1))
+_READERS: Final = max(2, min(4, os.cpu_count() or 1))
+# windows that may be answered and not written yet, as answers are safe on disk only after a while
+_LATE: Final = 16
+
+
+@contextmanager
+def _reading(flights: Flights[Prediction]) -> Iterator[ThreadPoolExecutor]:
+    """Threads that read; in the end they stop, Ctrl-C or not, also those that wait for a place in the queue."""
+    readers = ThreadPoolExecutor(_READERS)
+    try:
+        yield readers
+    finally:
+        flights.close()
+        readers.shutdown(cancel_futures=True)
 
 
 def _read(dataset: Dataset, place: int) -> _Read:
@@ -157,9 +160,15 @@ def _read(dataset: Dataset, place: int) -> _Read:
         return _Read(place, None, str(error))
 
 
-def _request(expert: Expert, encoded: _Encoded) -> _Request:
+def _part(expert: Expert, encoded: _Encoded, flights: Flights[Prediction]) -> _Part:
     spec = spec_of(expert.model, expert.version, signature=DEFAULT_SIGNATURE)
-    return _Request(encoded.questions, spec, framing.predict_request(spec, encoded.inputs, expert.task.outputs))
+    content = framing.predict_request(spec, encoded.inputs, expert.task.outputs)
+    sizes = [_size(each.content) for each in encoded.questions]
+    return _Part(
+        [each.place for each in encoded.questions],
+        sizes,
+        flights.ask(lambda: expert.client.send_future(spec, content)),
+    )
 
 
 def _encoded(expert: Expert, read: Sequence[_Read]) -> Iterator[_Encoded]:
@@ -173,7 +182,7 @@ def _encoded(expert: Expert, read: Sequence[_Read]) -> Iterator[_Encoded]:
         yield _Encoded(chosen, inputs)
 
 
-def _size(content: Any) -> tuple[int, int] | None:
+def _size(content: Any) -> Size | None:
     """Height and width of a picture."""
     return (content.shape[0], content.shape[1]) if isinstance(content, np.ndarray) else None
 

@@ -110,6 +110,7 @@ def _compare(connection: Connection, model: str, versions: tuple[int, ...], **gi
     from clients import costs
     from clients.client import Client
     from clients.compare import measuring, run, telling, whole
+    from clients.loadgen.measure import target_of
 
     goals = telling.goals_of(model, given["file"], given["goals"])  # wrong ones are told before hours of asking
     wanted, dataset = _wanted(model, tuple(dict.fromkeys(versions)), given)
@@ -124,7 +125,7 @@ def _compare(connection: Connection, model: str, versions: tuple[int, ...], **gi
         loads = measuring.loads_of(given)
         measured = _bars(bars, "measuring", versions, loads.steps)
         speed = measuring.measure(experts, wanted, dataset, loads, measured)
-        takes = measuring.costs_of(wanted, costs.metrics_of(connection.server, given["metrics_url"]))
+        takes = measuring.costs_of(wanted, costs.metrics_of(target_of(connection), given["metrics_url"]))
         found = whole.comparison(wanted, dataset, speed, takes, _command())
         run.finish(wanted)
         bars.stop()
@@ -171,6 +172,9 @@ def _data(given: dict[str, Any], known: Model | None) -> Data:
     declared = known.data if known else None
     if given["data"] is None and declared is None:
         raise SuiteError("nothing to compare on: name labelled pictures with --data, or as 'data' in models.yaml")
+    if given["data"] is None and known and known.without_unfetched_data().data is None:
+        hint = f"get it with: make fetch MODEL={known.name}, or name other labelled data with --data"
+        raise SuiteError(f"nobody has fetched {declared} yet; {hint}")
     chosen = {"format": given["layout"], "pictures": given["pictures"], "limit": given["limit"]}
     said = {key: value for key, value in chosen.items() if value is not None}
     start = Data(path=given["data"]) if given["data"] or declared is None else declared

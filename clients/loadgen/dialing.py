@@ -16,7 +16,7 @@ class Dialer:
     def __init__(self, tls: Tls | None) -> None:
         """Read the certificates, if there are to be any; OSError when they cannot be read."""
         self._name = tls.name if tls else ""
-        self._context = _context(tls) if tls else None
+        self._context = _context_of_h2(tls) if tls else None
 
     def dial(self, address: str) -> socket.socket:
         """A socket that never blocks; a plain one is still on its way, and shows later whether it arrives.
@@ -54,9 +54,15 @@ def _plain(host: str, port: int) -> socket.socket:
     return peer
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _context_of_h2(tls: Tls) -> ssl.SSLContext:
+    made = context(tls)
+    made.set_alpn_protocols(["h2"])
+    return made
+
+
+def context(tls: Tls) -> ssl.SSLContext:
+    """Whom to trust and who we are; OSError when a file of it cannot be read."""
     context = ssl.create_default_context(cafile=tls.ca)
-    context.set_alpn_protocols(["h2"])
     if tls.certificate:
         context.load_cert_chain(tls.certificate, tls.key)
     return context

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import urllib.error
+import http.client
 import urllib.request
 from dataclasses import dataclass
 from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from clients.loadgen import dialing
 from clients.loadgen.measured import Measured, Samples
+from clients.loadgen.orders import Tls
 from model_config.errors import SuiteError
 
 _TIMEOUT_S = 10.0
@@ -28,12 +30,22 @@ class Totals:
     run_us: float = 0.0
 
 
-def read(url: str, model: str) -> Totals:
+def text(url: str, tls: Tls | None, timeout_s: float = _TIMEOUT_S) -> str:
+    """What the server tells at an address; OSError, ValueError or HTTPException when it does not.
+
+    Args:
+        tls: the connection's, which counts where the address is one of https.
+    """
+    secure = dialing.context(tls) if tls and url.lower().startswith("https:") else None
+    with urllib.request.urlopen(url, timeout=timeout_s, context=secure) as answer:
+        return str(answer.read().decode("utf-8", "replace"))
+
+
+def read(url: str, model: str, tls: Tls | None = None) -> Totals:
     """Ask the server; SuiteError when it does not tell."""
     try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
-            return totals(answer.read().decode("utf-8"), model)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+        return totals(text(url, tls), model)
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise SuiteError(
             f"cannot read Prometheus metrics at {url} ({error}); the server wants --monitoring_config_file and a "
             "--rest_api_port, and they are at http://HOST:REST_PORT/monitoring/prometheus/metrics"

@@ -85,7 +85,7 @@ def _measured(given: Given, wanted: Plan, title: str, target: Target, requests: 
     facts = partial(_facts, given)
     before = _before(given, title, target, wanted.rules)
     with _bars(wanted.rules) as watch:
-        bench = Bench(target, wanted.rules, requests, watch, facts, _totals(given), given["output"], before)
+        bench = Bench(target, wanted.rules, requests, watch, facts, _totals(given, target), given["output"], before)
         try:
             for found in _rows(bench, wanted):
                 rows.append(found)
@@ -118,14 +118,14 @@ def _before(given: Given, title: str, target: Target, rules: Rules) -> Sequence[
     return before
 
 
-def _totals(given: Given) -> Callable[[], metrics.Totals] | None:
+def _totals(given: Given, target: Target) -> Callable[[], metrics.Totals] | None:
     url, model = given["metrics_url"], given["model"]
     if not url:
         return None
     if given["in_process"]:
         raise SuiteError("--metrics-url is a server's; with --in-process there is none, leave it out")
-    metrics.read(url, model)  # better told now than after the first run
-    return lambda: metrics.read(url, model)
+    metrics.read(url, model, target.tls)  # better told now than after the first run
+    return lambda: metrics.read(url, model, target.tls)
 
 
 def _facts(given: Given, version: int | None) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from converters.graphs import Graph
@@ -12,7 +12,7 @@ from converters.judging.answers import Arrays
 from converters.judging.metrics import Metric, fewest_tell
 from evaluation import truth
 from evaluation.datasets import loading
-from evaluation.datasets.questions import Dataset
+from evaluation.datasets.questions import Dataset, Question
 from evaluation.metrics import gathering
 from evaluation.metrics.evidence import Evidence
 from evaluation.tasks import prepared
@@ -22,8 +22,8 @@ from model_config.errors import SuiteError
 from model_config.models import Model, Task
 from model_config.signatures import Signature
 
-# detectors have a way of their own, and pairs would come apart when some are chosen
-_JUDGED: Final = frozenset({"classification", "multi_label"})
+# detectors have a way of their own
+_JUDGED: Final = frozenset({"classification", "multi_label", "embedding"})
 _ALLOWED: Final = 0.01
 
 
@@ -48,7 +48,9 @@ class Asked:
     def metric(self, wanted: Sequence[Arrays]) -> Metric:
         """The task's first metric, with the value of version 1's answers."""
         name = self._gathered(wanted).names[0]
-        return Metric(name, self._value, self._value(wanted), allowed=fewest_tell(_ALLOWED, len(wanted)))
+        return Metric(
+            name, self._value, self._value(wanted), allowed=fewest_tell(_ALLOWED, len(self.dataset.pairs or wanted))
+        )
 
     def _value(self, answers: Sequence[Arrays]) -> float:
         return float(self._gathered(answers).values()[0])
@@ -74,14 +76,35 @@ def of(model: Model, signature: Signature) -> Asked | None:
         ready = prepared.prepared(task, signature, tensors=dataset.tensors)
     except SuiteError:
         return None
-    if not dataset.labelled:
+    if not dataset.labelled or (model.task.type == "embedding" and not dataset.pairs):
         return None
+    chosen = _chosen(model, dataset)
+    count = f"{len(chosen.pairs)} pairs among {len(chosen.questions)}" if chosen.pairs else f"{len(chosen.questions)}"
+    return Asked(chosen, task, ready, f"{count} {dataset.words}")
+
+
+def _chosen(model: Model, dataset: Dataset) -> Dataset:
+    """Questions of which nothing was learnt, spread over the whole data set; NotJudged where there are none."""
     learnt = held_out.learnt(model)
     unseen = [each for each in dataset.questions if each.path is None or held_out.digest(each.path) not in learnt]
-    chosen = unseen[:: max(1, -(-len(unseen) // held_out.MOST))]
-    if not chosen:
+    chosen = _paired(dataset, unseen) if dataset.pairs else dataset.only(unseen[:: _stride(len(unseen))])
+    if not chosen.questions:
         raise held_out.NotJudged(f"all pictures of {model.data} are calibration pictures too; name others as data")
-    return Asked(dataset.only(chosen), task, ready, f"{len(chosen)} {dataset.words}")
+    return chosen
+
+
+def _paired(dataset: Dataset, unseen: Sequence[Question]) -> Dataset:
+    """Pairs of which both pictures may be asked, with these pictures."""
+    known = {each.id for each in unseen}
+    whole = [pair for pair in dataset.pairs if {pair.left, pair.right} <= known]
+    pairs = whole[:: _stride(len({place for pair in whole for place in (pair.left, pair.right)}))]
+    shown = {place for pair in pairs for place in (pair.left, pair.right)}
+    return replace(dataset.only([each for each in unseen if each.id in shown]), pairs=tuple(pairs))
+
+
+def _stride(count: int) -> int:
+    """Which of so many are taken: all, every second one, every third."""
+    return max(1, -(-count // held_out.MOST))
 
 
 def _in_size(model: Model) -> Task:
