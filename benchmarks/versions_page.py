@@ -50,7 +50,10 @@ def page(result: Mapping[str, Any]) -> str:
 
 def _model(name: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
     known = {key: row for key, row in rows.items() if key in _NAMES}
-    lines = [f"\n## {name}\n\n{machine(rows['measured'])}\n", table(_COLUMNS, [_cells(key, row) for key, row in known.items() if "build_s" in row])]
+    lines = [
+        f"\n## {name}\n\n{machine(rows['measured'])}\n",
+        table(_COLUMNS, [_cells(key, row) for key, row in known.items() if "build_s" in row]),
+    ]
     lines += [f"\n{_NAMES[key]}: {row['absent']}" for key, row in known.items() if "absent" in row]
     lines += [f"\n{sentence}" for sentence in _costs(known)]
     return "\n".join(lines)
