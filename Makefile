@@ -41,7 +41,7 @@ $(DONE): .venv/dependencies pyproject.toml
 .venv/dependencies: requirements.lock
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.9 to 3.12 with venv found; install one (on Debian and Ubuntu: python3-venv), or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
-	$(PY) -m pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(PY) -m pip install --disable-pip-version-check --no-compile --require-hashes --requirement requirements.lock
 	@touch $@
 
 lock: $(DONE)  ## renew requirements.lock from pyproject.toml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +34,19 @@ class Difference:
 
 @dataclass(frozen=True)
 class Score:
-    """A metric's value; ``difference`` is None for the reference itself, and where nothing can be drawn again."""
+    """A metric's value, NaN where the questions cannot tell.
+
+    ``difference`` is None for the reference itself, and where nothing can be drawn again.
+    """
 
     metric: str
     value: float
     difference: Difference | None = None
+
+    @property
+    def known(self) -> float | None:
+        """The value, where there is one."""
+        return None if math.isnan(self.value) else self.value
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,11 @@ class Compared:
     speed: tuple[Row, ...]
     verified_on: str | None
     doubts: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Such as ``2 quantized_weights``."""
+        return f"{self.version} {self.recipe}"
 
 
 @dataclass(frozen=True)

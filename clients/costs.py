@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.request
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ def metrics_of(server: str, url: str | None) -> str:
     try:
         with urllib.request.urlopen(place, timeout=_TIMEOUT_S) as answer:
             return str(answer.read().decode("utf-8", "replace"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):  # of whatever else has that port
         return ""
 
 
@@ -58,14 +59,20 @@ def of(built: Mapping[int, Version | None], model: str, metrics: str, folder: Pa
 
 
 def load_seconds(text: str) -> dict[str, float]:
-    """Seconds of one load, by MODEL/VERSION."""
+    """Seconds of one load, by MODEL/VERSION; none where the text is not that of a server's metrics."""
     sums: dict[str, dict[str, float]] = {_LOAD: {}, _LOADS: {}}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            name, path = sample.name.removesuffix("_total"), sample.labels.get("model_path", "")
-            if name in sums and sample.labels.get("status", "success") == "success":
-                sums[name]["/".join(Path(path).parts[-2:])] = sample.value
-    return {what: us / 1e6 / sums[_LOADS].get(what, 1.0) for what, us in sums[_LOAD].items()}
+    for sample in _samples(text):
+        name, path = sample.name.removesuffix("_total"), sample.labels.get("model_path", "")
+        if name in sums and sample.labels.get("status", "success") == "success":
+            sums[name]["/".join(Path(path).parts[-2:])] = sample.value
+    return {what: us / 1e6 / (sums[_LOADS].get(what) or 1.0) for what, us in sums[_LOAD].items()}
+
+
+def _samples(text: str) -> list[Any]:
+    try:
+        return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    except ValueError:
+        return []
 
 
 def weighed(path: Path, model: str) -> Mapping[str, Any]:

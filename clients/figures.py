@@ -47,7 +47,7 @@ def main_score(version: Compared) -> Score:
 def value(version: Compared, quantity: str) -> float | None:
     """What a goal of this quantity is held against, in the goal's unit; None where it is not known."""
     if quantity == "accuracy":
-        return main_score(version).value
+        return main_score(version).known
     if quantity == "throughput":
         return throughput(version)
     if quantity == "p99":

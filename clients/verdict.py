@@ -146,6 +146,8 @@ def _unknown(quantity: str, whose: Compared) -> str:
     row = figures.smallest_load(whose)
     if quantity == "p99" and row is not None:
         return f"is not known from {row['requests']} requests; give --requests more"
+    if quantity == "accuracy":
+        return f"cannot be told from these {whose.accuracy.asked} questions; ask more"
     return f"is not known for version {whose.version}"
 
 

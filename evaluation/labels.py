@@ -78,7 +78,8 @@ def _csv(text: str, first: int) -> Labels:
     if all(len(row) == 1 for row in rows):
         return _numbered((row[0] for row in rows), first)
     # the number may stand before the label or behind it, and a header above both
-    place = next((place for place in (0, 1) if all(_is_number(row[place]) for row in rows[1:])), None)
+    behind = rows[1:] or rows
+    place = next((place for place in (0, 1) if all(_is_number(row[place]) for row in behind)), None)
     if place is None:
         raise ValueError("neither the first nor the second column holds the numbers of classes")
     return {int(row[place]): row[1 - place].strip() for row in rows if _is_number(row[place])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,15 +18,25 @@ ENDINGS: Final = frozenset(
 )
 
 
+def printable(path: Path | str) -> str:
+    """A path or name as it can be shown everywhere, though a file's name may be any bytes."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def read(path: Path) -> Picture:
     """Decode a picture file of any kind OpenCV knows; BadPicture when it is missing or none."""
     try:
         data = np.fromfile(path, np.uint8)  # not cv2.imread, which cannot tell missing from unreadable
     except OSError as error:
-        raise BadPicture(f"cannot read picture {path}: {(error.strerror or 'no such file').lower()}") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        raise BadPicture(
+            f"cannot read picture {printable(path)}: {(error.strerror or 'no such file').lower()}"
+        ) from error
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # it says that it has more pixels than memory
+        picture = None
     if picture is None:
-        raise BadPicture(f"{path} is no picture that can be decoded (such as JPEG or PNG)")
+        raise BadPicture(f"{printable(path)} is no picture that can be decoded (such as JPEG or PNG)")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 

@@ -23,12 +23,17 @@ class _Classes(NamedTuple):
     """The classes of a model: labels by number, and numbers by label as people may spell it."""
 
     labels: Mapping[int, str]
-    numbers: Mapping[str, int]
+    numbers: Mapping[str, tuple[int, ...]]
 
     def number(self, name: str) -> int:
-        spelled = _spelled(name)
-        if spelled in self.numbers:
-            return self.numbers[spelled]
+        numbers = self.numbers.get(_spelled(name), ())
+        if len(numbers) > 1:
+            raise BadDataset(
+                f"the data has the class {name!r}, which is the label of the model's classes "
+                f"{' and '.join(map(str, numbers))}; call each of them by its number in the data"
+            )
+        if numbers:
+            return numbers[0]
         if name.isascii() and name.isdigit():
             return int(name)
         raise BadDataset(
@@ -49,6 +54,8 @@ def in_words_of(task: str, dataset: Dataset, labels: Mapping[int, str]) -> InWor
     """
     named = labels or dict(enumerate(dataset.classes))
     classes = _Classes(named, _numbers(named))
+    if task == "detection" and dataset.index is not None:
+        _require_same_numbers(dataset, classes)
     ways: Mapping[str, InWords] = {
         "detection": partial(_boxes, dataset),
         "classification": partial(_class, dataset, classes),
@@ -66,10 +73,29 @@ def require_fitting(task: str, dataset: Dataset, labels: Mapping[int, str]) -> N
             words(question.label)
 
 
-def _numbers(labels: Mapping[int, str]) -> dict[str, int]:
-    """Whole labels, and the first word of those that name several, such as ``tench, Tinca tinca``."""
-    firsts = {_spelled(label.partition(",")[0]): number for number, label in reversed(list(labels.items()))}
-    return {**firsts, **{_spelled(label): number for number, label in labels.items()}}
+def _require_same_numbers(dataset: Dataset, classes: _Classes) -> None:
+    """Boxes are matched by the numbers of their classes, which so have to mean the same on both sides."""
+    for number, category in dataset.index.cats.items():
+        name = str(category.get("name", ""))
+        ours = classes.numbers.get(_spelled(name), ())
+        if ours and number not in ours:
+            raise BadDataset(
+                f"{name!r} is class {number} of the {dataset.words}, but class {ours[0]} of the model; number the "
+                "categories as the model does, or say in task.labels what its classes are"
+            )
+
+
+def _numbers(labels: Mapping[int, str]) -> dict[str, tuple[int, ...]]:
+    """By whole labels, and by the first word of those that name several, such as ``tench, Tinca tinca``."""
+    firsts = {number: label.partition(",")[0] for number, label in labels.items()}
+    return {**_by_name(firsts), **_by_name(labels)}
+
+
+def _by_name(labels: Mapping[int, str]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for number, label in labels.items():
+        found[_spelled(label)] = (*found.get(_spelled(label), ()), number)
+    return found
 
 
 def _spelled(name: str) -> str:

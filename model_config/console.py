@@ -75,7 +75,7 @@ def progress(total: str = "{task.completed}/{task.total}") -> Progress:
     """A progress display on stderr; on anything but a terminal it stays silent."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn(total), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<34}", markup=False), BarColumn(), TextColumn(total), TimeElapsedColumn())
     return Progress(*columns, console=stderr())
 
 

@@ -19,7 +19,7 @@ class Data(BaseModel):
         format: COCO's JSON, a folder a class, CSV of findings, pairs for verification, MNIST's idx files, an npz of
             tensors and labels, or pictures without labels; what the path looks like when left out.
         pictures: the folder of the pictures, where it is not where the format has it.
-        limit: so many questions at most, the first ones.
+        limit: so many questions at most: the first ones, or where classes or folds follow each other, some of each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final, Optional
@@ -91,6 +92,8 @@ class Verdict:
 def meets(quantity: str, goal: Goal, value: float, reference: float, against: int = 1) -> Verdict:
     """Hold a value against a goal; ``reference`` is the value of the version that it is held ``against``.
 
+    What is no number meets no goal.
+
     Args:
         quantity: a field of Goals, which says whether more or less is better.
     """
@@ -105,6 +108,9 @@ def meets(quantity: str, goal: Goal, value: float, reference: float, against: in
 def _missed(goal: Goal, sign: int, value: float, reference: float) -> Iterator[str]:
     """The words of a goal that a value misses; ``sign`` is 1 where more is better."""
     gain, unit = sign * (value - reference), abs(reference) / 100
+    if math.isnan(gain):
+        yield str(goal)
+        return
     slack = 1e-9 * max(abs(value), abs(reference))  # 0.95 is not within 0.05 of 1 as computers count
     if goal.max_degradation is not None and -gain > goal.max_degradation + slack:
         yield f"max-degradation {goal.max_degradation:g}"

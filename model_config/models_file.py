@@ -49,7 +49,12 @@ def files(path: Path) -> list[Path]:
 
 
 def _included(path: Path, pattern: str) -> list[Path]:
-    found = sorted(path.parent.glob(pattern))
+    try:
+        found = sorted(path.parent.glob(pattern))
+    except (ValueError, NotImplementedError) as error:  # of an empty pattern, and of one that starts at the root
+        raise BadModelsFile(
+            f"{path}: {pattern!r} cannot be included; name files below {path.parent}, such as ready/*.yaml"
+        ) from error
     if not found:
         raise BadModelsFile(f"{path}: there is no {path.parent / pattern} to include; mend or delete this line")
     for each in found:
@@ -87,12 +92,14 @@ def _document(path: Path) -> dict[str, Any]:
 class _NoDuplicates(yaml.SafeLoader):
     """YAML's own rule, which PyYAML does not enforce: a key stands once."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        # here and not when values are made of it, as by then it may hold what another mapping lends it (<<)
+        node = super().compose_mapping_node(anchor)  # type: ignore[no-untyped-call]
         seen = set()
         for key_node, _ in node.value:
-            key = str(self.construct_object(key_node, deep=True))  # type: ignore[no-untyped-call]
+            key = str(key_node.value)
             if key in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"{key} stands twice in one mapping, again on line {line}; delete one of them")
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        return node

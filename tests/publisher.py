@@ -21,6 +21,7 @@ class Publisher:
         ranges: whether it knows them.
         answers: status codes by path, instead of the file.
         kind: the content type.
+        encoding: what it says that files are encoded in, though they come as they are.
         claims: how many bytes it says there are, instead of the truth.
         asked: path and range of every request.
     """
@@ -30,6 +31,7 @@ class Publisher:
     ranges: bool = True
     answers: dict[str, int] = field(default_factory=dict)
     kind: str = "application/octet-stream"
+    encoding: str | None = None
     claims: int | None = None
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     address: str = ""
@@ -53,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
         state = f'"{hashlib.md5(content).hexdigest()}"'
         first = self._first(state, len(content)) if publisher.ranges else 0
         headers = {"Content-Type": publisher.kind, **({"ETag": state} if publisher.ranges else {})}
+        if publisher.encoding:
+            headers["Content-Encoding"] = publisher.encoding
         if first:
             headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
         self._answer(206 if first else 200, content[first:], headers)

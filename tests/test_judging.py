@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_graphs import graph_of
 
 from converters import calibration, graphs, sessions
-from converters.judging import held_out
+from converters.judging import held_out, metrics
 from converters.judging.held_out import NotJudged
 from converters.judging.judge import judge_for
 from converters.judging.search import fewest
@@ -147,6 +147,13 @@ def test_what_gives_probabilities_is_judged_by_its_first_choice_and_the_rest_by_
     assert "of version 1 misses max-degradation" in other.words
 
 
+def test_an_output_of_nan_is_off_entirely_wherever_it_stands():
+    wanted = [{"a": np.ones(2, np.float32), "b": np.ones(2, np.float32)}]
+    for name in ("a", "b"):
+        answer = [{**wanted[0], name: np.array([1, np.nan], np.float32)}]
+        assert metrics.closeness(wanted).value(answer) == 0
+
+
 @pytest.fixture
 def labelled_rows(tmp_path):
     """Rows with the classes that the network itself gives them, but for a tenth."""
@@ -168,6 +175,15 @@ def test_a_classifier_with_labelled_data_is_judged_by_its_labels(labelled_rows, 
     assert (same.metric, same.value, same.reference) == ("top-1", pytest.approx(21 / 24), same.value)
     assert other.value < same.value
     assert judge.examples.startswith("24 rows of ")
+
+
+def test_labels_that_cannot_tell_the_metric_judge_nothing(tmp_path):
+    source = saved(network(True), tmp_path / "source")
+    classes = graphs_answer(network(True), ROWS).shape[1]
+    np.savez(tmp_path / "rows.npz", x=ROWS, labels=np.zeros((len(ROWS), classes), int))
+
+    with pytest.raises(NotJudged, match="cannot tell AUROC"):
+        judge_for(model(data=str(tmp_path / "rows.npz"), task={"type": "multi_label"}), source, KEY)
 
 
 def test_a_classifier_without_a_task_that_fits_is_judged_by_agreement(photos, tmp_path):

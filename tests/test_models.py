@@ -134,6 +134,8 @@ def test_what_is_wrong_with_an_included_file_is_named(write, tmp_path, text, oth
         ("models: {m: {source: x, versions: {1: a, 1: b}}}", ["1 stands twice", "line 1"]),
         ("models: {m: {source: x}, m: {source: y}}", ["m stands twice"]),
         ("models: {m: {source: x", ["not valid YAML"]),
+        ("include: [/models.yaml]\nmodels: {}", ["'/models.yaml' cannot be included"]),
+        ("include: ['']\nmodels: {}", ["'' cannot be included"]),
         ("model: {}", ["must hold one key, 'models'"]),
         ("", ["must hold one key, 'models'"]),
     ],
@@ -149,6 +151,14 @@ def test_what_is_wrong_is_named(write, text, words):
     assert "\n" not in sentence
     for word in words:
         assert word in sentence
+
+
+def test_an_entry_may_borrow_from_another_and_say_some_of_it_anew(write):
+    lines = ["models:", "  a: &a {source: x, batch_sizes: [1]}", "  b: &b {<<: *a, source: y}", "  c: {<<: *b}"]
+    found = models.load(write("\n".join(lines)))
+
+    assert [str(found[name].source) for name in "abc"] == ["x", "y", "y"]
+    assert found["c"].batch_sizes == (1,)
 
 
 def test_a_missing_file_names_the_option(tmp_path):

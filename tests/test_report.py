@@ -80,7 +80,8 @@ def printed(form: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(0.1234, "0.12"), (1.0, "1.00"), (12.345, "12.3"), (123.4, "123"), (12345.6, "12346")]
+    ("number", "words"),
+    [(0.0123, "0.012"), (0.1234, "0.12"), (1.0, "1.00"), (12.345, "12.3"), (123.4, "123"), (12345.6, "12346")],
 )
 def test_numbers_show_the_digits_that_matter(number, words):
     assert short(number) == words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -51,9 +53,15 @@ def test_no_patient_is_in_two_parts(questions, folder):
 
 def test_the_official_test_list_decides_where_there_is_one(questions, tmp_path):
     names = [question.name for question in questions[:3]]
-    (tmp_path / splits.TEST_LIST).write_text("\n".join(names))
+    (tmp_path / splits.TEST_LIST).write_text("\r\n".join(names), encoding="utf-8-sig")
 
     assert [question.name for question in splits.split(questions, tmp_path).test] == names
+
+
+def test_patients_are_kept_apart_whether_or_not_names_have_their_folder(questions, folder):
+    placed = [replace(question, name=f"images_01/{question.name}") for question in questions]
+    for bare, whole in zip(*(vars(splits.split(each, folder)).values() for each in (questions, placed))):
+        assert [question.id for question in bare] == [question.id for question in whole]
 
 
 def test_too_few_patients_are_refused(questions, folder):

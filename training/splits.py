@@ -61,13 +61,18 @@ def write(questions: Sequence[Question], path: Path) -> None:
 def _is_test(path: Path) -> Callable[[str], bool]:
     if not path.is_file():
         return lambda name: _percent(f"test {_patient(name)}") < _TEST_PERCENT
-    listed = frozenset(path.read_text(encoding="utf-8").split())
-    return lambda name: name in listed
+    listed = frozenset(path.read_text(encoding="utf-8-sig").split())
+    return lambda name: _file(name) in listed
 
 
 def _patient(name: str) -> str:
     """File names are 00000013_004.png: the patient, and a number for each picture."""
-    return name.partition("_")[0]
+    return _file(name).partition("_")[0]
+
+
+def _file(name: str) -> str:
+    """A picture's own name, where the table names its folder too."""
+    return name.rpartition("/")[2]
 
 
 def _percent(text: str) -> int:

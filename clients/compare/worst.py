@@ -24,6 +24,7 @@ from evaluation.tasks.prepared import Answer
 Box = tuple[float, float, float, float]
 
 _HEIGHT: Final = 480  # pixels of each picture
+_MOST_WIDTH: Final = 1920
 _GAP: Final = 8
 _PLAIN: Final = "pictures"  # of rows of arrays, which have no file
 
@@ -52,8 +53,9 @@ def write(examples: Sequence[Example], dataset: Dataset, folder: Path) -> tuple[
 
 def beside(example: Example, picture: Picture) -> Picture:
     """What the labels say and what each version answers, drawn into copies of a picture from left to right."""
-    factor = _HEIGHT / picture.shape[0]
-    size = (max(1, round(picture.shape[1] * factor)), _HEIGHT)
+    height, width = picture.shape[:2]
+    factor = min(_HEIGHT / height, _MOST_WIDTH / width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
     large = np.asarray(
         cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC), np.uint8
     )

@@ -73,10 +73,6 @@ def _chart(key: str, caption: str, description: str, layers: Sequence[Any], heig
     return Chart(key, caption, description, spec.to_dict())
 
 
-def _name(version: Compared) -> str:
-    return f"{version.version} {version.recipe}"
-
-
 def _closed(version: Compared) -> list[Row]:
     return [row for row in version.speed if row["concurrency"]]
 
@@ -113,7 +109,7 @@ _TOLD: Final = {
 
 def _point(version: Compared, row: Row, dyes: Mapping[int, str]) -> dict[str, Any]:
     return {
-        "name": _name(version),
+        "name": version.name,
         "colour": dyes[version.version],
         "batch": row["batch"],
         "callers": row["concurrency"],
@@ -129,7 +125,8 @@ def _point_words(point: Mapping[str, Any]) -> str:
 
 def _accuracies(comparison: Comparison, verdict: Verdict) -> Chart | None:
     dyes = colours(comparison)
-    points = [_worth(version, dyes) for version in comparison.versions if figures.throughput(version)]
+    told_of = [v for v in comparison.versions if figures.throughput(v) and figures.main_score(v).known is not None]
+    points = [_worth(version, dyes) for version in told_of]
     if not points:
         return None
     metric = figures.main_score(comparison.versions[0]).metric
@@ -159,7 +156,7 @@ def _worth(version: Compared, dyes: Mapping[int, str]) -> dict[str, Any]:
     gap = score.difference
     usual = score.value - gap.value if gap else score.value
     return {
-        "name": _name(version),
+        "name": version.name,
         "version": str(version.version),
         "colour": dyes[version.version],
         "speed": figures.throughput(version),
@@ -210,7 +207,7 @@ def _latencies(comparison: Comparison, verdict: Verdict) -> Chart | None:
     hills = data.mark_area(interpolate="step-after", opacity=0.75).encode(x, y, low, colour, detail="name:N")
     lines = ticks.mark_rule(strokeWidth=2, color=_INK).encode(x, y, low, tooltip=["name:N", "what:N", "told:N"])
     words = ticks.mark_text(align="left", dx=3, dy=5, fontSize=11, baseline="top").encode(x, y, text="what:N")
-    names = [{"name": _name(v), "top": count - place} for place, (v, _) in enumerate(measured)]
+    names = [{"name": v.name, "top": count - place} for place, (v, _) in enumerate(measured)]
     titles = alt.Chart(alt.Data(values=names)).mark_text(
         align="left", baseline="top", dy=4, fontSize=12, fontWeight=600
     )
@@ -222,9 +219,7 @@ def _latencies(comparison: Comparison, verdict: Verdict) -> Chart | None:
         f"Latencies with batch {first['batch']} and {first['concurrency']} in flight: how often an answer took how "
         "long. The lines mark p50 and p99."
     )
-    told = "; ".join(
-        f"version {_name(v)}: p50 {short(r['p50_ms'])} ms, p99 {short(r['p99_ms'])} ms" for v, r in measured
-    )
+    told = "; ".join(f"version {v.name}: p50 {short(r['p50_ms'])} ms, p99 {short(r['p99_ms'])} ms" for v, r in measured)
     return _chart("latency", caption, told, layers, max(120, 2 * _A_ROW * count))
 
 
@@ -238,7 +233,7 @@ def _strip(version: Compared, row: Row, place: int, dyes: Mapping[int, str]) -> 
     """The outline of a strip; between bins that nothing fell into it is flat."""
     bins = row["latencies"]
     most = max(count for _, _, count in bins)
-    shared = {"name": _name(version), "colour": dyes[version.version], "bottom": place}
+    shared = {"name": version.name, "colour": dyes[version.version], "bottom": place}
     last = None
     for low, high, count in bins:
         if last is not None and low > last:
@@ -252,14 +247,14 @@ def _marks(version: Compared, row: Row, place: int, dyes: Mapping[int, str]) -> 
     for percent in (50, 99):
         at = row[f"p{percent}_ms"]
         if at is not None:
-            shared = {"name": _name(version), "bottom": place, "top": place + 0.72}
+            shared = {"name": version.name, "bottom": place, "top": place + 0.72}
             yield {**shared, "ms": at, "what": f"p{percent}", "told": f"{short(at)} ms"}
 
 
 def _sizes(comparison: Comparison) -> Chart | None:
     dyes = colours(comparison)
     bars: list[dict[str, Any]] = [
-        {"name": _name(v), "colour": dyes[v.version], "mb": size / 1e6, "told": f"{short(size / 1e6)} MB"}
+        {"name": v.name, "colour": dyes[v.version], "mb": size / 1e6, "told": f"{short(size / 1e6)} MB"}
         for v in comparison.versions
         for size in [v.costs.size_bytes]
         if size is not None

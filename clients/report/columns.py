@@ -107,7 +107,7 @@ def _answers(comparison: Comparison) -> Iterator[Column]:
 
 
 def _score(score: Score) -> Cell:
-    return Cell(f"{score.value:.3f}", difference(score), score.value)
+    return Cell("unknown") if score.known is None else Cell(f"{score.value:.3f}", difference(score), score.value)
 
 
 def difference(score: Score) -> str:

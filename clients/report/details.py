@@ -25,10 +25,6 @@ def details(comparison: Comparison) -> list[Detail]:
     return [detail for detail in made if detail.rows]
 
 
-def _name(version: Compared) -> str:
-    return f"{version.version} {version.recipe}"
-
-
 def _loads(comparison: Comparison) -> Detail:
     header = ("version", "batch × in flight", "images/s", "p50 ms", "p90 ms", "p99 ms", "requests", "verdict")
     rows = [_load(version, row) for version in comparison.versions for row in version.speed]
@@ -39,24 +35,24 @@ def _load(version: Compared, row: Row) -> list[str]:
     latencies = [short(row[f"p{percent}_ms"]) for percent in (50, 90, 99)]
     rate = f"{short(row['images_per_s'])} {width(row['images_per_s'], row['images_per_s_interval'])}"
     what = load(row) if row["concurrency"] else f"{row['batch']} at {row['rate']:g}/s"
-    return [_name(version), what, rate, *latencies, str(row["requests"]), row["verdict"]]
+    return [version.name, what, rate, *latencies, str(row["requests"]), row["verdict"]]
 
 
 def _scores(comparison: Comparison) -> Detail:
     names = [score.metric for score in comparison.versions[0].accuracy.scores]
-    rows = [[_name(v), *map(_score, v.accuracy.scores)] for v in comparison.versions] if names else []
+    rows = [[v.name, *map(_score, v.accuracy.scores)] for v in comparison.versions] if names else []
     return Detail("Every metric", ("version", *names), rows)
 
 
 def _score(score: Score) -> str:
-    return f"{score.value:.4f} {difference(score)}"
+    return "unknown" if score.known is None else f"{score.value:.4f} {difference(score)}"
 
 
 def _classes(comparison: Comparison) -> Detail:
     """A row a class, as there may be many of them."""
     names = list(comparison.versions[0].accuracy.per_class)
     rows = [[name, *_of_class(comparison, name)] for name in names]
-    return Detail("By class", ("class", *map(_name, comparison.versions)), rows)
+    return Detail("By class", ("class", *(each.name for each in comparison.versions)), rows)
 
 
 def _of_class(comparison: Comparison, name: str) -> Iterator[str]:
@@ -68,7 +64,7 @@ def _of_class(comparison: Comparison, name: str) -> Iterator[str]:
 def _drift(comparison: Comparison) -> Detail:
     others = [version for version in comparison.versions if version.version != comparison.reference]
     rows = [
-        [f"{_name(v)}: {drift.output}", f"{drift.largest:.4g}", f"{drift.mean:.4g}", f"{drift.cosine:.5f}"]
+        [f"{v.name}: {drift.output}", f"{drift.largest:.4g}", f"{drift.mean:.4g}", f"{drift.cosine:.5f}"]
         for v in others
         for drift in v.accuracy.drift
     ]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_SMALL: Final = 0.1  # below it places behind the point say little
+
 
 def short(number: float | None) -> str:
     """Three digits that matter, as nobody reads more; too few requests for a percentile show nothing."""
     if number is None:
         return "n too small"
+    if 0 < abs(number) < _SMALL:
+        return f"{number:.2g}"
     return f"{number:.{max(0, 2 - len(str(int(number))) + 1)}f}"
 
 

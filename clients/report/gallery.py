@@ -19,11 +19,11 @@ from evaluation.errors import BadPicture
 from evaluation.metrics.agreement import AGREE_SCORE
 from evaluation.tasks.classification import Classified, Guess
 from evaluation.tasks.detection import Detected, Detection
+from evaluation.tasks.embedding import Shown as Subject
 from evaluation.tasks.multi_label import MultiLabelled
 from evaluation.tasks.prepared import Answer
 
 _MOST_SIDE: Final = 640  # pixels; larger pictures are made smaller
-_QUALITY: Final = 82
 _MOST_GUESSES: Final = 8
 _MOST_LETTERS: Final = 240  # of an answer that has no better form
 _LINES: Final = 24  # of text that would fill a picture's lesser side
@@ -96,9 +96,9 @@ class Card:
 
 def cards(comparison: Comparison) -> Iterator[Card]:
     """The examples in their order, which is worst first."""
-    recipes = {version.version: version.recipe for version in comparison.versions}
+    names = {version.version: version.name for version in comparison.versions}
     for example in comparison.examples:
-        panels = [Panel(f"{n} {recipes[n]}", n, told(answer)) for n, answer in example.answers.items()]
+        panels = [Panel(names[n], n, told(answer)) for n, answer in example.answers.items()]
         first = panels[0]
         left = Panel(f"{first.caption}, the reference", None, first.told)
         if example.truth is not None:
@@ -121,7 +121,8 @@ def _shown(path: Path | None) -> Shown | None:
         return None
     height, width = picture.shape[:2]
     factor = min(1.0, _MOST_SIDE / max(height, width))
-    small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else picture
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if factor < 1 else picture
     data = pictures.encode(small.astype("uint8"), ".jpg")
     return Shown(f"data:image/jpeg;base64,{base64.b64encode(data).decode()}", width, height)
 
@@ -153,6 +154,11 @@ def _(answer: MultiLabelled, truth: bool = False) -> Told:
     if truth:
         return _guessed(answer.guesses, truth)
     return _guessed(sorted(answer.guesses, key=lambda guess: -guess.score)[:_MOST_GUESSES], truth)
+
+
+@told.register
+def _(answer: Subject, truth: bool = False) -> Told:
+    return Told(answer.subject, text=answer.subject)
 
 
 def _guessed(guesses: Sequence[Guess], truth: bool) -> Told:

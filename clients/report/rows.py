@@ -52,7 +52,7 @@ def row(version: Compared, verdict: Verdict) -> dict[str, Any]:
 
 def _score(score: Score) -> dict[str, Any]:
     gap = score.difference
-    plain: dict[str, Any] = {"name": score.metric, "value": score.value, "difference": None}
+    plain: dict[str, Any] = {"name": score.metric, "value": score.known, "difference": None}
     if gap is not None:
         told: Mapping[str, Any] = {"value": gap.value, "low": gap.low, "high": gap.high, "significant": gap.significant}
         plain["difference"] = told

@@ -47,6 +47,8 @@ def _latency(chosen: Compared, reference: Compared) -> Iterator[Tile]:
 
 def _score(chosen: Compared) -> Iterator[Tile]:
     score = figures.main_score(chosen)
+    if score.known is None:
+        return
     gap = score.difference
     note = f"from {chosen.accuracy.asked} questions"
     if gap:

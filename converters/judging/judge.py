@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +80,17 @@ def judge_for(model: Model, source: Path, key: str) -> Judge:
     by_labels = by_task.of(model, graphs.signatures(source)[key])
     if by_labels:
         wanted = list(answers.ask(source, key, by_labels))
-        return Judge(by_labels.metric(wanted), by_labels, key, model.goals.accuracy)
+        return _judge(by_labels.metric(wanted), by_labels, key, model)
     asked = examples_for(model, source, key)
     wanted = list(answers.ask(source, key, asked))
     detector = _detector(model, graphs.outlined(source, key))
-    return Judge(_metric(model, asked, wanted, detector), asked, key, model.goals.accuracy)
+    return _judge(_metric(model, asked, wanted, detector), asked, key, model)
+
+
+def _judge(metric: Metric, asked: HeldOut, key: str, model: Model) -> Judge:
+    if math.isnan(metric.reference):
+        raise NotJudged(f"the labels of {asked.words} cannot tell {metric.name}; name others as data in models.yaml")
+    return Judge(metric, asked, key, model.goals.accuracy)
 
 
 def require_usable(model: Model, source: Path, key: str) -> None:

@@ -29,22 +29,40 @@ def fits(path: Path) -> bool:
 
 
 def load(data: Data) -> Dataset:
-    """The pictures by COCO's ids; BadDataset when the index is missing or no COCO file."""
+    """The pictures by COCO's ids, unlabelled where it has no boxes at all; BadDataset when it is no COCO file."""
     path = data.path / INSTANCES if data.path.is_dir() else data.path
     folder = data.pictures or _folder(path)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools greets
-            index = COCO(str(path))
+        index = _index(json.loads(path.read_text(encoding="utf-8-sig")))
         questions = tuple(_question(folder, index, image) for image in index.loadImgs(sorted(index.getImgIds())))
     except OSError as error:
         raise BadDataset(
             f"no labelled pictures at {data.path}: cannot read {path.name} there; name a folder with --data"
         ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError, AssertionError, KeyError, TypeError) as error:
+    # wrong JSON and text that is not in UTF-8 are ValueErrors too
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise BadDataset(f"{path} is not COCO's instances.json ({type(error).__name__}: {error})") from error
     if not questions:
         raise BadDataset(f"{path} lists no pictures")
-    return Dataset(f"pictures of {data}", questions, fingerprints.of(questions, path), index=index)
+    return Dataset(
+        f"pictures of {data}", questions, fingerprints.of(questions, path), index=index if index.anns else None
+    )
+
+
+def _index(document: dict[str, Any]) -> COCO:
+    """pycocotools' own index, of a file that may leave out what can be told from the rest."""
+    index = COCO()
+    whole = [_whole(number, each) for number, each in enumerate(document.get("annotations", ()), start=1)]
+    index.dataset = {"categories": [], **document, "annotations": whole}
+    with contextlib.redirect_stdout(io.StringIO()):  # it tells what it does
+        index.createIndex()
+    return index
+
+
+def _whole(number: int, annotation: dict[str, Any]) -> dict[str, Any]:
+    """With a number from 1 on, as pycocotools takes what matches number 0 for not matched."""
+    _, _, width, height = annotation["bbox"]
+    return {"area": width * height, "iscrowd": 0, **annotation, "id": number}
 
 
 def _folder(path: Path) -> Path:
@@ -57,7 +75,7 @@ def _folder(path: Path) -> Path:
 def _question(folder: Path, index: Any, image: dict[str, Any]) -> Question:
     path = folder / image["file_name"]
     annotations = index.loadAnns(index.getAnnIds(imgIds=image["id"]))
-    truth = Detected(tuple(_truth(index, annotation) for annotation in annotations))
+    truth = Detected(tuple(_truth(index, annotation) for annotation in annotations)) if index.anns else None
     return Question(image["id"], image["file_name"], path, truth, partial(pictures.read, path))
 
 

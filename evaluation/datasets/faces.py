@@ -9,6 +9,7 @@ from typing import Final
 
 from evaluation import pictures
 from evaluation.datasets import fingerprints
+from evaluation.datasets.limiting import spread
 from evaluation.datasets.questions import Dataset, Pair, Question, Subject
 from evaluation.errors import BadDataset
 from model_config.data import Data
@@ -35,9 +36,10 @@ def load(data: Data) -> Dataset:
         raise BadDataset(f"{path} is not a text file in UTF-8 ({error.reason}); name LFW's pairs.txt") from error
     found = _Found(data.pictures or _folder(path.parent))
     first, per_fold = _counts(lines[0] if lines else "")
-    for number, line in enumerate(lines[first:], start=first + 1):
-        if data.limit is None or len(found.pairs) < data.limit:
-            found.add(path, number, line.split(), per_fold)
+    listed = [(number, line.split()) for number, line in enumerate(lines, start=1) if number > first and line.strip()]
+    # a pair has two pictures; of a limited number every fold has its share
+    for place in spread(len(listed), -(-data.limit // 2) if data.limit else None):
+        found.add(path, *listed[place], place, per_fold)
     if not found.pairs:
         raise BadDataset(f"{path} lists no pairs; a line is NAME N M for the same, or NAME N OTHER M")
     questions = tuple(found.questions)
@@ -65,15 +67,13 @@ class _Found:
     wrong: list[str] = field(default_factory=list)
     _places: dict[tuple[str, int], int] = field(default_factory=dict)
 
-    def add(self, path: Path, number: int, words: list[str], per_fold: int | None) -> None:
-        """One line: two pictures of one name, or of two."""
+    def add(self, path: Path, number: int, words: list[str], place: int, per_fold: int | None) -> None:
+        """One line, and its place among those that are pairs: two pictures of one name, or of two."""
         if len(words) not in (_SAME, _OTHER) or not (words[1] + words[-1]).isdigit():
-            if words:
-                self.wrong.append(f"{path.name}, line {number}: it is no pair (NAME N M, or NAME N OTHER M)")
+            self.wrong.append(f"{path.name}, line {number}: it is no pair (NAME N M, or NAME N OTHER M)")
             return
         left = self._place(words[0], int(words[1]))
         right = self._place(words[-2] if len(words) == _OTHER else words[0], int(words[-1]))
-        place = len(self.pairs)
         # LFW lists fold after fold, in each those that are the same before the others; without a header they go round
         fold = place // (2 * per_fold) if per_fold else place % FOLDS
         self.pairs.append(Pair(left, right, len(words) == _SAME, fold))

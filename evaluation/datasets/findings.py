@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -36,12 +37,21 @@ def load(data: Data) -> Dataset:
     """Line by line; BadDataset when the file is no such table."""
     table = _table(data.path)
     folder = data.pictures or table.parent
-    files = {path.name: path for path in sorted(folder.rglob("*")) if path.suffix.lower() in pictures.ENDINGS}
+    files = _files(folder)
     rows, wrong = _rows(table)
-    questions = tuple(_question(place, row, files.get(row.file)) for place, row in enumerate(rows))
+    questions = tuple(_question(place, row, files.get(row.file, ())) for place, row in enumerate(rows))
     if not questions:
         raise BadDataset(f"{table} lists no pictures; each line names a file and its labels, separated by |")
     return Dataset(f"pictures of {data}", questions, fingerprints.of(questions), unread=tuple(wrong))
+
+
+def _files(folder: Path) -> dict[str, list[Path]]:
+    """The pictures that a line may mean: by their place in the folder, or by their file's name alone."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in pictures.ENDINGS]
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        found.setdefault(path.name, []).append(path)
+    return {**found, **{path.relative_to(folder).as_posix(): [path] for path in paths}}
 
 
 def _table(path: Path) -> Path:
@@ -63,7 +73,7 @@ def _header(path: Path) -> str:
 def _rows(table: Path) -> tuple[list[_Row], list[str]]:
     """The lines that name a file and labels, and what is wrong with the others."""
     try:
-        lines = list(csv.reader(table.read_text(encoding="utf-8-sig").splitlines()))
+        lines = list(csv.reader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadDataset(f"{table} is no CSV that can be read ({error})") from error
     header = [name.strip().lower() for name in lines[0]] if lines else []
@@ -80,10 +90,11 @@ def _rows(table: Path) -> tuple[list[_Row], list[str]]:
     return rows, wrong
 
 
-def _question(place: int, row: _Row, path: Path | None) -> Question:
+def _question(place: int, row: _Row, paths: Sequence[Path]) -> Question:
     names = tuple(sorted(_names(row.labels.split(_SEPARATOR))))
-    read = partial(_missing, row) if path is None else partial(pictures.read, path)
-    return Question(place, row.file, path, Findings(names), read)
+    if len(paths) != 1:
+        return Question(place, row.file, None, Findings(names), partial(_missing, row, len(paths)))
+    return Question(place, row.file, paths[0], Findings(names), partial(pictures.read, paths[0]))
 
 
 def _names(labels: Sequence[str]) -> Iterator[str]:
@@ -92,5 +103,6 @@ def _names(labels: Sequence[str]) -> Iterator[str]:
             yield label.strip()
 
 
-def _missing(row: _Row) -> Picture:
-    raise BadPicture(f"line {row.line} names {row.file}, which is nowhere in the folder of the pictures")
+def _missing(row: _Row, found: int) -> Picture:
+    where = f"{found} times in the folder of the pictures; name it with its own folder" if found else ""
+    raise BadPicture(f"line {row.line} names {row.file}, which is {where or 'nowhere in the folder of the pictures'}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evaluation import pictures
 from evaluation.datasets import fingerprints
+from evaluation.datasets.limiting import spread
 from evaluation.datasets.questions import ClassName, Dataset, Question
 from evaluation.errors import BadDataset
 from model_config.data import Data
@@ -24,8 +25,8 @@ def load(data: Data) -> Dataset:
     found = [(folder, path) for folder in folders for path in files(folder)]
     if not found:
         raise BadDataset(f"{data} holds no folders with pictures; put those of each class into a folder of its name")
-    step = -(-len(found) // data.limit) if data.limit else 1
-    questions = tuple(_question(place, *each) for place, each in enumerate(found[::step]))
+    chosen = (found[place] for place in spread(len(found), data.limit))
+    questions = tuple(_question(place, *each) for place, each in enumerate(chosen))
     classes = tuple(folder.name for folder in folders)
     return Dataset(f"pictures of {data}", questions, fingerprints.of(questions), classes=classes)
 
@@ -42,4 +43,5 @@ def files(folder: Path) -> list[Path]:
 
 
 def _question(place: int, folder: Path, path: Path) -> Question:
-    return Question(place, f"{folder.name}/{path.name}", path, ClassName(folder.name), partial(pictures.read, path))
+    name = pictures.printable(f"{folder.name}/{path.name}")
+    return Question(place, name, path, ClassName(folder.name), partial(pictures.read, path))

@@ -74,7 +74,7 @@ def _read(path: Path) -> Array:
 
 def _header(file: IO[bytes]) -> tuple[Any, tuple[int, ...]]:
     magic = file.read(4)
-    if len(magic) != 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES:
+    if len(magic) != 4 or magic[:2] != b"\0\0" or magic[2] not in _TYPES or not magic[3]:
         raise ValueError("it does not start as one")
     shape = np.frombuffer(file.read(4 * magic[3]), ">u4").tolist()
     if len(shape) != magic[3]:

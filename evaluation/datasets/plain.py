@@ -25,7 +25,8 @@ def load(data: Data) -> Dataset:
     if not paths:
         raise BadDataset(f"{folder} holds no pictures; put some there, or name another folder with --data")
     questions = tuple(
-        Question(place, path.name, path, None, partial(pictures.read, path)) for place, path in enumerate(paths)
+        Question(place, pictures.printable(path.name), path, None, partial(pictures.read, path))
+        for place, path in enumerate(paths)
     )
     return Dataset(f"pictures of {data}", questions, fingerprints.of(questions))
 

@@ -55,7 +55,7 @@ def _label(path: Path, label: Any) -> Label:
 def _read(path: Path) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return {Path(name).stem: _array(archive, name) for name in archive.namelist()}
+            return {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
     except (zipfile.BadZipFile, ValueError, EOFError, zlib.error) as error:
         raise BadDataset(f"{path} is no npz file that can be read ({error}); write it with numpy.savez") from error
 

@@ -85,7 +85,7 @@ def _without(everything: Array, weights: Array, ignored: Array) -> Array:
 
 @dataclass
 class AveragePrecision:
-    """Detections of one version held against the boxes of a data set; at most 100 a picture count, as COCO has it.
+    """Detections of one version held against the boxes of a data set; as in COCO, at most 100 a class and picture.
 
     Attributes:
         first: the metric that the goal is about.

@@ -47,6 +47,8 @@ class FirstGuesses:
 
     def drawn(self, counts: Array) -> Array:
         """The same as if each had been asked so many times."""
+        if not counts.sum():
+            return np.full(len(_DEPTHS), np.nan)
         return np.asarray(counts @ np.array(self._hits) / counts.sum())
 
     def per_class(self) -> Mapping[str, float]:

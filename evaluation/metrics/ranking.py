@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -69,7 +69,7 @@ class Ranking:
 
     def values(self) -> Array:
         """The mean over the classes that some questions have and some have not."""
-        return _mean(list(self.per_class().values()))
+        return _mean([value for _, value in self._by_class()])
 
     def drawn(self, counts: Array) -> Array:
         """The same as if each had been asked so many times."""
@@ -77,12 +77,13 @@ class Ranking:
 
     def per_class(self) -> Mapping[str, float]:
         """Of each class that some questions have and some have not."""
+        return dict(self._by_class())
+
+    def _by_class(self) -> Iterator[tuple[str, float]]:
         columns = zip(self._labels, np.array(self._present).T, np.array(self._scores).T)
-        return {
-            label: float(roc_auc_score(present, scores))
-            for label, present, scores in columns
-            if 0 < present.sum() < len(present)
-        }
+        for label, present, scores in columns:
+            if 0 < present.sum() < len(present):
+                yield label, float(roc_auc_score(present, scores))
 
     @property
     def _ranked(self) -> list[_Ranked]:

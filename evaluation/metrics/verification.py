@@ -86,24 +86,23 @@ def _sorted(pairs: Sequence[Pair], vectors: Mapping[int, Array]) -> _Judged:
 
 
 def _accuracy(judged: _Judged, weights: Array) -> float:
-    """The mean over the folds, each judged by the threshold that is best on all the others."""
-    found = []
-    for fold in np.unique(judged.fold):
-        held = judged.fold == fold
-        threshold = _threshold(judged, weights * ~held)
-        right = (judged.distance <= threshold) == judged.same
-        if (total := (weights * held).sum()) > 0:
-            found.append(float((weights * held * right).sum() / total))
-    return float(np.mean(found))
+    """The mean over the folds, each judged by the threshold that is best on all the others; NaN of one fold alone."""
+    there, found = weights > 0, []
+    for fold in np.unique(judged.fold[there]):
+        held, others = there & (judged.fold == fold), there & (judged.fold != fold)
+        if others.any():
+            threshold = _threshold(judged.distance[others], judged.same[others], weights[others])
+            right = (judged.distance[held] <= threshold) == judged.same[held]
+            found.append(float(np.average(right, weights=weights[held])))
+    return float(np.mean(found)) if found else float("nan")
 
 
-def _threshold(judged: _Judged, weights: Array) -> float:
+def _threshold(distance: Array, same: Array, weights: Array) -> float:
     """The distance up to which pairs are best taken for the same: half way to the next, the lowest of equals."""
-    gained = np.cumsum(weights * np.where(judged.same, 1, -1))
+    gained = np.cumsum(weights * np.where(same, 1, -1))
     # equal distances can only be told apart from others together
-    last = np.append(np.diff(judged.distance) > 0, True)
+    last = np.append(np.diff(distance) > 0, True)
     best = int(np.argmax(np.where(last, gained, -np.inf)))
     if gained[best] <= 0:
-        return float(judged.distance[0]) - 1
-    following = judged.distance[min(best + 1, len(judged.distance) - 1)]
-    return float((judged.distance[best] + following) / 2)
+        return float(distance[0]) - 1
+    return float((distance[best] + distance[min(best + 1, len(distance) - 1)]) / 2)

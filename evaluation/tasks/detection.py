@@ -122,8 +122,8 @@ def _checked(arrays: Arrays, roles: Mapping[str, str], pictures: int) -> tuple[A
         classes = arrays[roles["classes"]]
     else:  # a score for every class; what is shown is the best
         classes, scores = scores.argmax(-1), scores.max(-1)
-    counts = arrays[roles["number"]] if "number" in roles else np.full(pictures, scores.shape[-1])
-    if boxes.shape != (*scores.shape, 4) or scores.shape != classes.shape or len(counts) != pictures:
+    counts = np.asarray(arrays[roles["number"]] if "number" in roles else np.full(pictures, scores.shape[-1]))
+    if boxes.shape != (*scores.shape, 4) or scores.shape != classes.shape or counts.size != pictures:
         raise BadAnswer(f"shapes do not fit: boxes {boxes.shape}, scores {scores.shape}, classes {classes.shape}")
     if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
         raise BadAnswer("the answer holds NaN or infinite numbers")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import ml_dtypes
 import numpy as np
@@ -16,7 +17,8 @@ from model_config.signatures import Signature, Tensor
 Array = np.ndarray[Any, Any]
 Tensors = Mapping[str, Array]
 
-_ONLY = ""  # what a data set calls the only input, whatever the model does
+# types that numpy has under another name
+_OWN: Final[Mapping[str, Any]] = MappingProxyType({"bfloat16": ml_dtypes.bfloat16, "string": np.object_})
 # where what is no picture lies, for those who want to be told
 NOWHERE = placed((1, 1), None, "stretch")
 
@@ -34,8 +36,7 @@ class Feed:
 
     def _stacked(self, name: str, wanted: Tensor, examples: Sequence[Tensors]) -> Array:
         found = np.stack([_of(name, example, len(self.signature.inputs)) for example in examples])
-        dtype = np.dtype(ml_dtypes.bfloat16 if wanted.dtype == "bfloat16" else wanted.dtype)
-        return found.astype(dtype, copy=False)
+        return found.astype(_OWN.get(wanted.dtype, wanted.dtype), copy=False)
 
 
 def _of(name: str, example: Tensors, inputs: int) -> Array:

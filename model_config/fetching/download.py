@@ -61,6 +61,8 @@ def _go_on(wanted: Download, partial: Partial, homepage: str | None, told: Progr
         _write(response, partial, total, told)
     if total is not None and partial.size != total:
         raise _Broken(f"it ended after {partial.size} of {total} bytes")
+    if not partial.size:
+        raise _Broken("the server sent an empty file")
 
 
 def _require_file(wanted: Download, response: requests.Response, homepage: str | None, partial: Partial) -> None:
@@ -120,6 +122,8 @@ def _require_space(partial: Partial, total: int | None) -> None:
 def _write(response: requests.Response, partial: Partial, total: int | None, told: Progress) -> None:
     have = partial.size
     told(have, total)
+    # some servers call a packed file's own kind an encoding, and it would come unpacked
+    response.raw.headers.pop("Content-Encoding", None)
     with partial.path.open("ab") as file:
         for block in response.iter_content(_BLOCK):
             file.write(block)

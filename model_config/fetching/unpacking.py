@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -19,7 +20,7 @@ _BLOCK: Final = 1 << 20
 # no real model or picture shrinks like this, but files made to fill a disk do
 _MOST_GROWTH: Final = 200
 _SMALL: Final = 1 << 24
-_DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+_DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,18 @@ def unpack(archive: Path, wanted: Mapping[str, str], folder: Path) -> None:
 @contextmanager
 def _members(archive: Path) -> Iterator[Iterator[_Member]]:
     try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as packed:
-                yield _of_zip(packed)
-        elif tarfile.is_tarfile(archive):
+        # in this order, as a tar archive may end in a zip archive and is then taken for one
+        if tarfile.is_tarfile(archive):
             with tarfile.open(archive) as streamed:
                 yield _of_tar(streamed)
+        elif zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                yield _of_zip(packed)
         else:
             raise SuiteError(f"{archive} is neither a zip nor a tar archive; look at what its address really gives")
-    except _DAMAGED as error:
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk; gzip and bz2 have no number
+            raise
         raise SuiteError(f"{archive} is damaged ({error}); delete it, and fetch it again") from error
 
 
@@ -87,6 +91,9 @@ def _of_tar(packed: tarfile.TarFile) -> Iterator[_Member]:
     for info in packed:
         if not info.isdir():
             yield _Member(PurePosixPath(info.name), info.isreg(), lambda info=info: packed.extractfile(info))
+    # the checksum of what it is packed in stands behind all that a tar archive needs to be read
+    while packed.fileobj and packed.fileobj.read(_BLOCK):
+        pass
 
 
 def _require_inside(archive: Path, member: _Member) -> None:
