@@ -55,10 +55,15 @@ def _figure(one: Mapping[str, Any]) -> str:
 
 
 def _machine(name: str) -> str:
-    told = _result(name).get("environment", {})
+    result = _result(name)
+    parts = [rows["measured"] for rows in result.get("models", {}).values() if "measured" in rows]
+    told = dict.fromkeys(map(_machine, parts or [result.get("environment", {})]))
+    return f"- `{name}`: {'; '.join(told)}\n"
+
+
+def _machine(environment: Mapping[str, Any]) -> str:
     keys = ("gpu", "tensorrt", "tensorflow", "processor", "cores", "time")
-    words = ", ".join(f"{key} {told[key]}" for key in keys if key in told) or MISSING
-    return f"- `{name}`: {words}\n"
+    return ", ".join(f"{key} {environment[key]}" for key in keys if key in environment) or MISSING
 
 
 def _result(name: str) -> Mapping[str, Any]:
