@@ -64,10 +64,11 @@ def main(source: str, target: str, calibration: str, *pixels: str) -> None:
 
     from converters import graphs
     from converters.calibration import locate
+    from converters.picture_inputs import Way
 
     graph = graphs.read(Path(source))
     darkest, brightest = map(float, pixels)
-    rows = list(locate(Path(calibration), 100, (darkest, brightest)).feeds(graph))
+    rows = list(locate(Path(calibration), 100, Way((darkest, brightest))).feeds(graph))
     with TemporaryDirectory() as scratch:
         frozen = Path(scratch, "frozen.pb")
         frozen.write_bytes(graph.graph_def.SerializeToString())

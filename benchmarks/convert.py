@@ -1,10 +1,12 @@
-"""What a version costs to make, and what it is worth: python benchmarks/convert.py [--compressor PYTHON] [--seconds 15]
+"""What a version costs to make, and what it is worth: python benchmarks/convert.py [--model NAME]… [--pipeline]
 
 Builds the versions of each model by the command line (wall time, peak memory), scores them against version 1 on
 pictures that nothing was learnt from, then runs them in process, in turns, at batch 1 and 8, and writes
 benchmarks/results/convert.json. Speeds are ratios to version 1 in the same run: above 1 is faster than the float
 original. Beside our versions stand the Graph Transform Tool's own 8-bit lists, with oneDNN on and off, and what Intel's
 neural-compressor makes of version 7. Models and peers that are not there are left out and named.
+
+The file is written after every model, each with when and on what it was measured; what is not measured again stays.
 """
 
 from __future__ import annotations
@@ -47,17 +49,21 @@ Rows = dict[str, dict[str, Any]]
 
 
 def main() -> None:
-    """Measure every model that is there."""
+    """Measure what was asked for, and otherwise every model that is there and the pipeline."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", action="append", choices=list(graphs.SUBJECTS), help="only this; repeatable")
+    parser.add_argument("--pipeline", action="store_true", help="what the pipeline itself costs, and the models named")
     parser.add_argument("--compressor", help="a Python with neural-compressor-tf; installed for the run when left out")
     parser.add_argument("--seconds", type=float, default=15.0, help="a model and batch, all its versions together")
     told = parser.parse_args()
+    names = told.model or ([] if told.pipeline else list(graphs.SUBJECTS))
     with TemporaryDirectory() as folder:
-        python = told.compressor or _compressor(Path(folder, "compressor"))
-        result = {"environment": environment.describe(), **_all(Path(folder), python, told.seconds)}
-    result["pipeline"] = overhead.measure()
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+        python = told.compressor or (_compressor(Path(folder, "compressor")) if names else "")
+        for name in names:
+            _model(graphs.SUBJECTS[name], Path(folder, name), python, told.seconds)
+    if told.pipeline or not told.model:
+        _keep("pipeline", _measured(overhead.measure()))
+    print(RESULT.read_text())
 
 
 def _compressor(folder: Path) -> str | compressor.Absent:
@@ -67,17 +73,31 @@ def _compressor(folder: Path) -> str | compressor.Absent:
         return reason
 
 
-def _all(folder: Path, python: str | compressor.Absent, seconds: float) -> dict[str, Any]:
-    measured, absent = {}, []
-    for subject in graphs.SUBJECTS.values():
-        scratch = folder / subject.name
-        scratch.mkdir()
-        source = subject.frozen(scratch)
-        if source.exists():
-            measured[subject.name] = _measure(subject, source, scratch / "models", python, seconds)
-        else:
-            absent.append(subject.name)
-    return {"models": measured, "absent": absent}
+def _model(subject: graphs.Subject, scratch: Path, python: str | compressor.Absent, seconds: float) -> None:
+    """Measure a model and write it down; one that is not there keeps what was measured where it was."""
+    scratch.mkdir()
+    source = subject.frozen(scratch)
+    if not source.exists():
+        print(f"{subject.name} is left out: {source} does not exist", file=sys.stderr)
+        return
+    rows = _measured(_measure(subject, source, scratch / "models", python, seconds))
+    _keep("models", {**_known().get("models", {}), subject.name: rows})
+
+
+def _measured(rows: Rows) -> Rows:
+    """With when and on what."""
+    return {"measured": environment.describe(), **rows}
+
+
+def _known() -> dict[str, Any]:
+    return dict(json.loads(RESULT.read_text())) if RESULT.is_file() else {}
+
+
+def _keep(part: str, found: Rows) -> None:
+    """Put a part of the results in the place of what was there."""
+    draft = RESULT.with_suffix(".draft")
+    draft.write_text(json.dumps({**_known(), part: found}, indent=2) + "\n")
+    draft.replace(RESULT)
 
 
 def _measure(

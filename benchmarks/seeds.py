@@ -36,7 +36,7 @@ def page() -> str:
     seeds = yaml.safe_load((HERE / "seeds.yaml").read_text(encoding="utf-8"))
     rows = "".join(f"| {' | '.join(_row(seed))} |\n" for seed in seeds)
     files = sorted({one["file"] for seed in seeds for one in seed.get("ours", ())})
-    return f"{_HEAD}{rows}\n## Where ours were measured\n\n{''.join(_machine(name) for name in files)}"
+    return f"{_HEAD}{rows}\n## Where ours were measured\n\n{''.join(_measured_on(name) for name in files)}"
 
 
 def _row(seed: Mapping[str, Any]) -> tuple[str, ...]:
@@ -54,11 +54,16 @@ def _figure(one: Mapping[str, Any]) -> str:
     return str(one["of"]).replace("{} times", shown if shown == MISSING else f"{shown} times").replace("{}", shown)
 
 
-def _machine(name: str) -> str:
-    told = _result(name).get("environment", {})
+def _measured_on(name: str) -> str:
+    result = _result(name)
+    parts = [rows["measured"] for rows in result.get("models", {}).values() if "measured" in rows]
+    told = dict.fromkeys(map(_machine, parts or [result.get("environment", {})]))
+    return f"- `{name}`: {'; '.join(told)}\n"
+
+
+def _machine(environment: Mapping[str, Any]) -> str:
     keys = ("gpu", "tensorrt", "tensorflow", "processor", "cores", "time")
-    words = ", ".join(f"{key} {told[key]}" for key in keys if key in told) or MISSING
-    return f"- `{name}`: {words}\n"
+    return ", ".join(f"{key} {environment[key]}" for key in keys if key in environment) or MISSING
 
 
 def _result(name: str) -> Mapping[str, Any]:

@@ -42,11 +42,7 @@ computes in the tool's unfused 8-bit operations.
 
 def page(result: Mapping[str, Any]) -> str:
     """The whole page for what the benchmark found."""
-    parts = [
-        _INTRODUCTION,
-        machine(result["environment"]),
-        *(_model(name, rows) for name, rows in result["models"].items()),
-    ]
+    parts = [_INTRODUCTION.rstrip(), *(_model(name, rows) for name, rows in result["models"].items())]
     if result.get("pipeline"):
         parts.append(_pipeline(result["pipeline"]))
     return "\n".join(parts)
@@ -54,7 +50,10 @@ def page(result: Mapping[str, Any]) -> str:
 
 def _model(name: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
     known = {key: row for key, row in rows.items() if key in _NAMES}
-    lines = [f"\n## {name}\n", table(_COLUMNS, [_cells(key, row) for key, row in known.items() if "build_s" in row])]
+    lines = [
+        f"\n## {name}\n\n{machine(rows['measured'])}\n",
+        table(_COLUMNS, [_cells(key, row) for key, row in known.items() if "build_s" in row]),
+    ]
     lines += [f"\n{_NAMES[key]}: {row['absent']}" for key, row in known.items() if "absent" in row]
     lines += [f"\n{sentence}" for sentence in _costs(known)]
     return "\n".join(lines)
@@ -91,11 +90,15 @@ def _lost(rows: Mapping[str, Mapping[str, Any]], key: str) -> str:
     return f", and has {accuracy['metric']} {accuracy['value']:.4f} where version 1 has {reference['value']:.4f}"
 
 
-def _pipeline(found: Mapping[str, Mapping[str, float]]) -> str:
-    rows = [[f"`{name}`", *(f"{row[key]:.2f}" for key in ("pipeline_s", "bare_s"))] for name, row in found.items()]
-    told = [[*row, f"{each['overhead']:+.0%}"] for row, each in zip(rows, found.values())]
+def _pipeline(found: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        [f"`{name}`", *(f"{row[key]:.2f}" for key in ("pipeline_s", "bare_s")), f"{row['overhead']:+.0%}"]
+        for name, row in found.items()
+        if name != "measured"
+    ]
     columns = ("recipe, without calibration", "as a build, s", "bare transforms, s", "more")
-    return f"\n## What the pipeline itself costs\n\n{table(columns, told)}"
+    where = machine(found["measured"])
+    return f"\n## What the pipeline itself costs\n\n{where}\n\n{table(columns, rows)}"
 
 
 def main() -> None:

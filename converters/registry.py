@@ -12,8 +12,11 @@ from model_config.errors import BuildError, UnknownName, near_miss
 
 # source folder, target folder (which does not exist yet), the pass's own parameters by keyword
 Pass = Callable[..., None]
+# a ``converters.graphs.Graph``, the pass's own parameters by keyword; gives another Graph
+Transform = Callable[..., Any]
 
 _PASSES: dict[str, Pass] = {}
+_TRANSFORMS: dict[Pass, Transform] = {}
 _ADDED: set[Path] = set()
 
 
@@ -29,21 +32,30 @@ def register(name: str) -> Callable[[Pass], Pass]:
     return add
 
 
-def on_graphs(transform: Callable[..., Any]) -> Pass:
+def on_graphs(transform: Transform) -> Pass:
     """Lift a function from graph to graph (``converters.graphs.Graph``) to a pass over folders."""
     from converters import graphs
 
     @wraps(transform)
-    def apply(source: Path, target: Path, **params: Any) -> None:
-        before = graphs.read(source)
-        after = transform(before, **params)
+    def checked(graph: Any, **params: Any) -> Any:
+        after = transform(graph, **params)
         there = {node.name for node in after.graph_def.node}
         lost = [name for name in after.ends if name not in there]
         if lost:
             raise BuildError(f"a pass lost {', '.join(lost)}, which the model is asked through or set up by")
-        graphs.write(after, target)
+        return after
 
+    @wraps(transform)
+    def apply(source: Path, target: Path, **params: Any) -> None:
+        graphs.write(checked(graphs.read(source), **params), target)
+
+    _TRANSFORMS[apply] = checked
     return apply
+
+
+def transform(apply: Pass) -> Transform | None:
+    """What a pass does to graphs, which spares reading and writing between two of them; None where it wants folders."""
+    return _TRANSFORMS.get(apply)
 
 
 def add_from(path: Path) -> None:

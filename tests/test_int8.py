@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +13,7 @@ from small_graphs import after, answer, graph_of, operations
 from converters import graphs, registry
 from converters.calibration import locate
 from converters.graph_edits import Edit
+from converters.int8.calibrated import remembered
 from converters.int8.fusing import can_multiply, find
 from converters.int8.stretches import stretches
 from converters.layers import layers
@@ -238,6 +242,24 @@ def test_outliers_are_left_out(ranges, tmp_path):
     wanted = answer(graph, ROWS)
 
     assert noise(answer(clipped, ROWS), wanted) < noise(answer(whole, ROWS), wanted)
+
+
+def test_a_graph_is_measured_once_and_another_of_the_same_names_for_itself(rows, tmp_path):
+    one, other = (graph_of(lambda x: convolution(x), ROWS) for _ in range(2))
+    with remembered():
+        first, second = (eight_bits_of(graph, rows, tmp_path) for graph in (one, other))
+        np.save(rows, 9 * ROWS)
+        again = eight_bits_of(one, rows, tmp_path)
+    wider = eight_bits_of(one, rows, tmp_path)
+    np.save(rows, ROWS)
+
+    assert again == first != wider
+    assert second == eight_bits_of(other, rows, tmp_path) != first
+
+
+def eight_bits_of(graph, rows, folder):
+    with TemporaryDirectory(dir=folder) as scratch:
+        return after("quantize_nodes_calibrated", graph, Path(scratch), calibration=rows).graph_def
 
 
 def picture_graph(dtype, shape):

@@ -26,13 +26,14 @@ def test_the_page_on_versions_is_what_the_program_makes_of_the_results(program):
 
 
 def test_what_no_longer_answers_is_said_and_what_was_not_measured_is_left_open(program):
+    machine = {"processor": "one", "cores": "2", "memory": "3 GiB", "time": "2026-11-20T00:00:00"}
     rows = {
+        "measured": machine,
         "original": {"build_s": 2.0, "batch_1_speed_of_version_1": 1.0},
         "quantized_nodes": {"build_s": 3.0, "batch_1_without_onednn_speed_of_version_1": None},
         "neural_compressor": {"absent": "it was not installed"},
     }
-    machine = {"processor": "one", "cores": "2", "memory": "3 GiB", "time": "2026-11-20T00:00:00"}
-    text = program("versions_page").page({"environment": machine, "models": {"net": rows}})
+    text = program("versions_page").page({"models": {"net": rows}})
 
     assert "| 3 `quantized_nodes` | - | - | - | does not run | - | 3.00 |" in text
     assert "neural-compressor on 7: it was not installed" in text

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Final
 
 from converters.calibration import Calibration
 from converters.graph_edits import Edit
@@ -11,6 +15,19 @@ from converters.graphs import Graph
 from converters.int8.fusing import Fused, find
 from converters.int8.ranges import Range, collect
 from converters.int8.writing import Quantized, Writer
+
+_Measured = tuple[dict[str, Range], dict[str, Quantized]]
+_known: Final[ContextVar[dict[object, _Measured] | None]] = ContextVar("known", default=None)
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """What is measured of a graph inside the block is measured once, however often that graph comes."""
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
 
 
 @dataclass
@@ -22,6 +39,14 @@ class Calibrated:
     percentile: float | None
     _ranges: dict[str, Range] = field(default_factory=dict)
     _weights: dict[str, Quantized] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, graph: Graph, data: Calibration, percentile: float | None) -> Calibrated:
+        """Of a graph and data that may have come before (``remembered``)."""
+        known = _known.get()
+        if known is None:
+            return cls(graph, data, percentile)
+        return cls(graph, data, percentile, *known.setdefault((_digest(graph), repr(data), percentile), ({}, {})))
 
     def quantized(self, kept: Collection[str], *, in_place: bool = False) -> Graph:
         """The graph with all layers in 8 bits that can be, but for those to keep float.
@@ -43,3 +68,11 @@ class Calibrated:
         missing = tensors - self._ranges.keys()
         if missing:
             self._ranges.update(collect(self.graph, missing, lambda: self.data.feeds(self.graph), self.percentile))
+
+
+def _digest(graph: Graph) -> bytes:
+    """What a graph is known by, its weights included."""
+    digest = hashlib.sha256(graph.signature.SerializeToString(deterministic=True))
+    for node in graph.graph_def.node:
+        digest.update(node.SerializeToString(deterministic=True))
+    return digest.digest()

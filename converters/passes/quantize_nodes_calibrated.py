@@ -56,7 +56,7 @@ def load(
     if not calibration:
         raise BuildError("8-bit arithmetic needs calibration data; name a folder of pictures with --calibration")
     data = locate(Path(calibration), int(pictures), Way.from_words(pixels, encode), hold_out == "yes")
-    return Calibrated(graph, data, float(percentile) if percentile else None)
+    return Calibrated.of(graph, data, float(percentile) if percentile else None)
 
 
 def names(keep_float: str) -> set[str]:
