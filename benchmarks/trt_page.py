@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pages import machine, table
+from pages import MISSING, at, goal, machine, table
 
 RESULTS: Final = Path(__file__).parent / "results"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "tensorrt_results.md"
@@ -18,7 +18,6 @@ FILES: Final = ("trt-resnet50", "trt-resnet50-p99", "trt-retinanet", "trt-ssd")
 
 Results = Mapping[str, Any]
 
-_MISSING: Final = "not measured"
 _TF32: Final = "times_native_TF32"
 _INTRODUCTION: Final = """# TensorRT, measured
 
@@ -66,8 +65,8 @@ def page(results: Mapping[str, Results]) -> str:
 
 def _speeds(results: Mapping[str, Results]) -> Iterator[list[str]]:
     for words, (file, *keys), least in _GOALS:
-        row = _goal(words, f"at least {least:g}", _at(results.get(file, {}), keys), least)
-        unfit = row[2] == _MISSING and keys[-1].endswith("within_slo") and file in results
+        row = goal(words, at(results.get(file, {}), keys), least)
+        unfit = row[2] == MISSING and keys[-1].endswith("within_slo") and file in results
         yield [*row[:2], "native keeps the bound with no batch size", ""] if unfit else row
 
 
@@ -77,7 +76,7 @@ def _shares(results: Mapping[str, Results]) -> Iterator[list[str]]:
             if "tensorrt" in version:
                 share = version["tensorrt"]["arithmetic_inside"]
                 words = f"{_title(name)}, version {number}, share of the arithmetic inside engines"
-                yield _goal(words, f"at least {_INSIDE:g}", share, _INSIDE)
+                yield goal(words, share, _INSIDE)
 
 
 def _first_requests(results: Mapping[str, Results]) -> Iterator[list[str]]:
@@ -86,7 +85,7 @@ def _first_requests(results: Mapping[str, Results]) -> Iterator[list[str]]:
         ratios = [row["first_request_over_p50"] for rows in engines.values() for row in _rows(rows) if _has_first(row)]
         if ratios:
             words = f"{_title(name)}, first request after load and warm-up, times the median, at worst"
-            yield _goal(words, f"at most {_FIRST:g}", max(ratios), _FIRST, least=False)
+            yield goal(words, max(ratios), _FIRST, least=False)
 
 
 def _has_first(row: Mapping[str, Any]) -> bool:
@@ -96,16 +95,9 @@ def _has_first(row: Mapping[str, Any]) -> bool:
 def _accuracies(results: Mapping[str, Results]) -> Iterator[list[str]]:
     versions = results.get("trt-ssd", {}).get("versions", {})
     for number, most in _AP:
-        found, reference = (_at(versions, (each, "metric", "value")) for each in (number, "1"))
+        found, reference = (at(versions, (each, "metric", "value")) for each in (number, "1"))
         off = None if found is None or reference is None else abs(found - reference)
-        yield _goal(f"COCO SSD, version {number}, AP away from version 1", f"at most {most:g}", off, most, least=False)
-
-
-def _goal(words: str, wanted: str, value: float | None, bound: float, *, least: bool = True) -> list[str]:
-    if value is None:
-        return [words, wanted, _MISSING, ""]
-    met = value >= bound if least else value <= bound
-    return [words, wanted, f"{value:.4g}", "met" if met else "missed"]
+        yield goal(f"COCO SSD, version {number}, AP away from version 1", off, most, least=False)
 
 
 def _unfit(results: Mapping[str, Results]) -> Iterator[str]:
@@ -160,7 +152,7 @@ def _served(served: Mapping[str, Any]) -> Iterator[str]:
         for variant, each in served.items()
         for batch, row in each.items()
     ]
-    yield table(columns, rows) if rows else f"Served over gRPC: {_MISSING}.\n"
+    yield table(columns, rows) if rows else f"Served over gRPC: {MISSING}.\n"
 
 
 def _by_batch(rows: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -174,12 +166,6 @@ def _rows(rows: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _title(name: str) -> str:
     names = {"trt-resnet50": "ResNet-50", "trt-retinanet": "RetinaNet 640", "trt-ssd": "COCO SSD"}
     return names.get(name) or f"{_title(name.rpartition('-')[0])}, the bound of 7 ms"
-
-
-def _at(result: Any, keys: Any) -> Any:
-    for key in keys:
-        result = result.get(key) if isinstance(result, Mapping) else None
-    return result
 
 
 def main() -> None:

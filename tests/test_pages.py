@@ -45,6 +45,24 @@ def test_the_page_on_tensorrt_is_what_the_program_makes_of_the_results(program):
     assert made.PAGE.read_text(encoding="utf-8") == made.page(made.found())
 
 
+def test_the_page_on_goals_is_what_the_program_makes_of_the_results(program):
+    made = program("goals_page")
+
+    assert made.PAGE.read_text(encoding="utf-8") == made.page(made.found())
+
+
+def test_the_worst_of_several_figures_is_held_against_a_goal(program):
+    made = program("goals_page")
+    results = made.found()
+    results["loadgen"]["closed"][0]["share"] = 0.59
+    results["endurance"]["failed"] = {"UNAVAILABLE": 2}
+    text = made.page({name: each for name, each in results.items() if name != "client"})
+
+    assert "h2load's requests/s, at worst | at least 0.6 | 0.59 | missed |" in text
+    assert "| requests that failed | at most 0 | 2 | missed |" in text
+    assert "| 100 boxes decoded, ms | at most 0.2 | not measured |  |" in text
+
+
 def test_a_goal_is_met_missed_or_not_measured(program):
     made = program("trt_page")
     result = made.found()["trt-ssd"]
