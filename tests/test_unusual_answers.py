@@ -15,6 +15,7 @@ from speaking import prediction, server
 
 from clients import costs, verdict
 from clients.compare import worst
+from clients.loadgen.measure import Target
 from clients.report import table, write
 from evaluation import pictures
 from evaluation.datasets.questions import Dataset, Flags, Pair, Question
@@ -147,7 +148,7 @@ def test_the_number_of_detections_may_come_as_one_number_but_not_as_several_a_pi
 def test_whatever_listens_where_metrics_would_be_costs_are_only_unknown():
     with server(lambda *_: prediction()) as address:
         port = int(address.rpartition(":")[2])
-        assert costs.metrics_of(f"localhost:{port - 1}", None) == ""
+        assert costs.metrics_of(Target(f"localhost:{port - 1}")) == ""
     with publishing() as other:
         other.files["/metrics"] = b"<!doctype html><p>hello, world {"
-        assert costs.load_seconds(costs.metrics_of("localhost:1", other.url("/metrics"))) == {}
+        assert costs.load_seconds(costs.metrics_of(Target("localhost:1"), other.url("/metrics"))) == {}
