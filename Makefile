@@ -112,7 +112,7 @@ down:  ## stop what make up has started
 	@$(compose) --profile cpu --profile gpu down
 
 test: $(DONE)  ## run the tests
-	@$(PY) -m pytest --numprocesses auto --dist loadfile
+	@$(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(DONE)  ## check style and types
 	@$(PY) -m ruff check .

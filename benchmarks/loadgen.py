@@ -33,7 +33,7 @@ from clients.wire import serving_pb2 as wire
 from clients.wire import tensors
 from serving import address
 
-ROUNDS = 7
+ROUNDS = 3
 SECONDS = 4.0
 WARM_UP_S = 1.0
 CLOSED = ((1, 1), (4, 1), (8, 1), (1, 8), (4, 8), (8, 32))  # connections, requests in flight on each

@@ -37,6 +37,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(str(lacking))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: one that begins last would keep a worker busy while the others have ended."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def material() -> Path:
     if not MATERIAL.is_dir():

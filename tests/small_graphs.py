@@ -39,3 +39,22 @@ def answer(graph: graphs.Graph, fed: np.ndarray) -> Any:
 def operations(graph: graphs.Graph) -> Counter[str]:
     """How many operations of which type there are."""
     return Counter(node.op for node in graph.graph_def.node)
+
+
+def convolved(x):
+    """One convolution of pictures."""
+    return tf.nn.conv2d(x, np.ones((3, 3, 3, 2), np.float32), 1, "SAME")
+
+
+def any_size(build=convolved, dtype=tf.float32):
+    """A graph of x and y for pictures of any size."""
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(dtype, [None, None, None, 3], "x")
+        tf.identity(build(x), "y")
+    graph_def = graph.as_graph_def()
+    return graphs.Graph(graph_def, graphs.DEFAULT_KEY, graphs.signature_of(graph_def, ["x:0"], ["y:0"]))
+
+
+def resized(x):
+    """The same, brought to one size before."""
+    return convolved(tf.image.resize(tf.cast(x, tf.float32), (8, 8)))
