@@ -136,7 +136,7 @@ def _peer(python: str | compressor.Absent, folders: dict[str, Path], calibration
 
 def _score(subject: graphs.Subject, entry: dict[str, Any], folders: dict[str, Path], rows: Rows) -> None:
     """Average precision of a detector, top-1 agreement with version 1 of a classifier."""
-    model = models.parse(subject.name, {**entry, "data": subject.labelled}, "benchmark")
+    model = models.parse(subject.name, entry, "benchmark")
     judge = judge_for(model, folders["original"], "serving_default")
     for name, folder in folders.items():
         score = judge.score(folder)

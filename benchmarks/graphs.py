@@ -30,7 +30,7 @@ class Subject:
 
     @property
     def labelled(self) -> Path | None:
-        """Pictures that nothing is learnt from and no layer is chosen by."""
+        """Pictures that nothing is learnt from; the gate judges by them."""
         return MATERIAL / "data" / "cc0_detection" if self.pixels else None
 
     def entry(self, source: Path, scratch: Path) -> dict[str, Any]:
@@ -38,7 +38,11 @@ class Subject:
         made: dict[str, Any] = {"source": str(source), "outputs": list(self.outputs)}
         if self.pixels:
             pictures = str(MATERIAL / "data" / "coco_calibration")
-            return {**made, "calibration": {"path": pictures, "pixels": list(self.pixels)}}
+            return {
+                **made,
+                "calibration": {"path": pictures, "pixels": list(self.pixels)},
+                "data": str(self.labelled),
+            }
         path = scratch / "calibration.npy"
         np.save(path, self.feed(32))
         # random weights know nothing that could be right

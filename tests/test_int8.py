@@ -10,9 +10,11 @@ import pytest
 import tensorflow as tf
 from small_graphs import after, answer, graph_of, operations
 
+from converters import calibration
 from converters.graph_edits import Edit
-from converters.int8.calibrated import remembered
+from converters.int8.calibrated import Calibrated, remembered
 from converters.int8.fusing import can_multiply, find
+from converters.int8.sensitivity import most_damaging
 from converters.int8.stretches import stretches
 from converters.layers import layers
 from model_config.errors import UnknownName
@@ -207,11 +209,25 @@ def test_signed_values_are_rounded_to_the_nearest_of_their_steps(tmp_path):
     np.testing.assert_allclose(answer(done, steps), steps, atol=0.01)
 
 
-def test_layers_are_taken_together_up_to_one_without_activation():
+def test_what_reads_floats_is_taken_by_itself_and_the_rest_of_its_line_two_by_two():
     graph = graph_of(separable, ROWS)
-    (group,) = stretches(find(Edit(graph), ()))
+    groups = stretches(find(Edit(graph), ()))
 
-    assert [each.layer.node.op for each in group] == ["Conv2D", "DepthwiseConv2dNative", "Conv2D"]
+    assert [[each.layer.node.op for each in group] for group in groups] == [
+        ["Conv2D"],
+        ["DepthwiseConv2dNative", "Conv2D"],
+    ]
+
+
+def test_of_layers_that_multiply_alike_the_one_that_gives_fewer_values_costs_less_time_in_floats(rows):
+    graph = graph_of(lambda x: convolution(relu(x, channels=32, size=1), size=1), ROWS)
+    found = most_damaging(Calibrated.of(graph, calibration.locate(Path(rows), 4), None), [], lambda *_: None)
+    fewer, more = sorted(found, key=lambda each: each.time)
+
+    assert len(fewer.names) == len(more.names) == 1
+    assert fewer.share == more.share == 0.5
+    assert fewer.time < more.time
+    assert fewer.worth == fewer.damage / fewer.time
 
 
 def test_weights_that_were_trained_for_8_bits_lose_nothing():

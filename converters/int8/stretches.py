@@ -7,16 +7,14 @@ from typing import Final
 
 from converters.int8.fusing import Fused
 
-# layers of an inverted bottleneck, which ends by itself
-_LONGEST: Final = 3
-# of a longer line, which does not
 _PART: Final = 2
 
 
 def stretches(fused: Sequence[Fused]) -> list[Sequence[Fused]]:
-    """All layers, in groups that stand or fall together: what follows each other up to one without activation.
+    """All layers, in groups that stand or fall together: the first of a line by itself, the others two by two.
 
-    What such a layer gives is read as floats, or is signed and then loses more than all between them.
+    The first reads floats, so that in floats nothing is rounded before it. A line ends with a layer without
+    activation: what such a layer gives is read as floats, or is signed and then loses more than all between them.
     """
     groups = {each.last: [each] for each in fused}
     for first, second in _neighbours(fused):
@@ -35,5 +33,5 @@ def _neighbours(fused: Sequence[Fused]) -> Iterator[tuple[str, str]]:
 
 
 def _parts(group: Sequence[Fused]) -> Iterator[Sequence[Fused]]:
-    size = len(group) if len(group) <= _LONGEST else _PART
-    return (group[start : start + size] for start in range(0, len(group), size))
+    yield group[:1]
+    yield from (group[start : start + _PART] for start in range(1, len(group), _PART))
