@@ -38,7 +38,7 @@ def _signature(contents: Contents, source: Source) -> Any:
 
 def _chosen(signatures: dict[str, Any], key: str | None) -> Any:
     usual = graphs.DEFAULT_KEY if graphs.DEFAULT_KEY in signatures else next(iter(sorted(signatures)))
-    return signatures[key if key in signatures else usual]
+    return signatures[key or usual]
 
 
 def _arithmetic(graph_def: Any, signature: Any, plain: Signature) -> dict[str, Any]:

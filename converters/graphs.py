@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,7 +134,12 @@ def _no_saved_model(folder: Path) -> str:
 
 def signature_def(meta: Any, key: str | None = None) -> tuple[str, Any]:
     """The signature that is converted: ``key``, or ``serving_default``, or the only one there is."""
-    known = {each: value for each, value in meta.signature_def.items() if value.inputs or value.outputs}
+    return choose(meta.signature_def, key)
+
+
+def choose(signatures: Mapping[str, Any], key: str | None) -> tuple[str, Any]:
+    """The same of signatures by their names; BadSource where none is called so."""
+    known = {each: value for each, value in signatures.items() if value.inputs or value.outputs}
     known.pop(INIT_OP, None)
     wanted = next(iter(known)) if key is None and len(known) == 1 else key or DEFAULT_KEY
     if wanted in known:

@@ -13,6 +13,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from converters import graphs, inspect
 from converters.sources import DETECTOR_OUTPUTS
 from converters.tensorrt.outside import outside
+from model_config.errors import BadSource
 
 
 def test_a_frozen_graphs_candidates_are_ranked_with_the_reason(frozen_graph):
@@ -37,6 +38,11 @@ def test_a_saved_models_signatures_are_shown(saved_model):
 
     assert next(inspect.ends(found)) == ("serving_default", "input", "inputs", "uint8", "[?, ?, ?, 3]")
     assert found["candidates"] == []
+
+
+def test_a_signature_that_is_not_there_is_refused(saved_model):
+    with pytest.raises(BadSource, match=r"no signature 'nope' \(signatures: serving_default\)"):
+        inspect.inspect(saved_model, signature="nope")
 
 
 def test_weights_are_counted_in_constants_and_in_variables(saved_model, frozen_graph):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 
 import pytest
 import tensorflow as tf
 
 from converters import graphs, sources
+from converters.sources.registry import formats
 from model_config.errors import BadSource, UnknownName
 from model_config.models import Model
 
@@ -125,6 +127,37 @@ def test_more_than_a_graph_can_hold_is_refused(tmp_path):
 
     with pytest.raises(BadSource, match=r"over 2 GB, .* export the model as a SavedModel"):
         load(tmp_path, path)
+
+
+def test_more_than_a_graph_can_hold_is_not_hashed_first(tmp_path):
+    path = tmp_path / "model.pb"
+    path.touch()
+    os.truncate(path, 2**31)
+    started = time.process_time()
+
+    with pytest.raises(BadSource, match="over 2 GB"):
+        sources.locate(Model(name="m", source=path)).sha256()
+    assert time.process_time() - started < 0.2  # as two GB would take a second and more
+
+
+def hashed_and_loaded(source, target):
+    source.sha256()
+    source.load(target)
+
+
+@pytest.mark.parametrize("format_", sorted(formats()))
+def test_a_folder_that_is_no_model_is_refused_whatever_it_is_called(format_, tmp_path):
+    source = sources.locate(Model(name="m", source=tmp_path, format=format_))
+
+    with pytest.raises(BadSource, match=str(tmp_path)):
+        sources.look(source)
+    with pytest.raises(BadSource, match=str(tmp_path)):
+        hashed_and_loaded(source, tmp_path / "loaded")
+
+
+def test_a_source_that_is_not_there_is_said_to_be_missing_whatever_its_format(tmp_path):
+    with pytest.raises(BadSource, match=r"nothing\.pb does not exist"):
+        sources.locate(Model(name="m", source=tmp_path / "nothing.pb", format="frozen_graph"))
 
 
 @pytest.mark.parametrize(

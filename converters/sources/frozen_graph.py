@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,6 @@ def read_graph_def(path: Path, *, outline: bool = False) -> Any:
         raise BadSource(f"{path} is part of a SavedModel; name the folder {path.parent} instead")
     try:
         graph_def = messages.read(path, GraphDef, outline=outline)
-    except OSError as error:
-        raise BadSource(f"{path} cannot be read: {error.strerror}") from error
     except messages.Damaged as error:
         raise BadSource(f"no frozen graph: {error}") from error
     if not graph_def.node:  # protobuf takes an empty file, and many another, for an empty message
@@ -31,6 +30,12 @@ def read_graph_def(path: Path, *, outline: bool = False) -> Any:
 
 def _detect(path: Path) -> bool:
     return path.is_file() and path.suffix in (".pb", ".pbtxt", ".prototxt")
+
+
+def _files(path: Path) -> Iterable[tuple[str, Path]]:
+    """The one file, which is not hashed where it could not be read afterwards."""
+    messages.require_size(path, GraphDef)
+    return one_file(path)
 
 
 def _load(source: Source, target: Path) -> None:
@@ -48,7 +53,7 @@ register(
         "frozen_graph",
         "a GraphDef whose weights are constants",
         detect=_detect,
-        files=one_file,
+        files=_files,
         load=_load,
         look=_look,
         takes=frozenset({"inputs", "outputs", "set"}),

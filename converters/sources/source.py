@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from converters import graphs
 from converters.sources import registry, signature_choice
 from model_config.errors import BadSource, near_miss
 from model_config.models import Model
@@ -38,15 +41,14 @@ class Source:
     custom_objects: Path | None = None
 
     def sha256(self) -> str:
-        """A hash over every byte of the model, the names of its files, and the code the user adds."""
-        digest = hashlib.sha256()
+        """A hash over every byte of the model, the names of its files, and the code the user adds.
+
+        Raises:
+            BadSource: a file of it cannot be read.
+        """
         added = [] if self.custom_objects is None else [("custom objects", self.custom_objects)]
-        for name, path in [*registry.find(self.format).files(self.path), *added]:
-            digest.update(f"{name}\0{path.stat().st_size}\0".encode())
-            with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-        return digest.hexdigest()
+        with _reading(self):
+            return _hash([*registry.find(self.format).files(self.path), *added])
 
     @property
     def choices(self) -> str:
@@ -73,12 +75,12 @@ def locate(model: Model) -> Source:
     path = model.source
     if path is None:
         raise BadSource(f"no source is known for {model.name}; name it with --source, or in models.yaml")
-    format_ = model.format or registry.detect(path)
-    if format_ is None and not path.exists():
+    detected = registry.detect(path)
+    if detected is None and not path.exists():
         hint = f"get it with: make fetch MODEL={model.name}" if model.fetch else _nearby(path)
         raise BadSource(f"the source {path} does not exist; {hint}")
     # what no format knows is refused by the likeliest one, which says what it misses
-    format_ = format_ or ("saved_model" if path.is_dir() else "frozen_graph")
+    format_ = model.format or detected or ("saved_model" if path.is_dir() else "frozen_graph")
     chosen = {name: getattr(model, name) for name in _CHOICES if name != "set"}
     source = Source(path, format_, set=tuple(sorted(model.set.items())), **chosen)
     _require_meaning(source)
@@ -86,8 +88,34 @@ def locate(model: Model) -> Source:
 
 
 def look(source: Source) -> registry.Contents:
-    """What is in a model; BadSource when it cannot be read."""
-    return registry.find(source.format).look(source)
+    """What is in a model; BadSource when it cannot be read, or has no signature of the name that was chosen."""
+    with _reading(source):
+        contents = registry.find(source.format).look(source)
+    if source.signature and contents.signatures:
+        graphs.choose(contents.signatures, source.signature)
+    return contents
+
+
+@contextmanager
+def _reading(source: Source) -> Iterator[None]:
+    """Say of what cannot be opened, such as a folder where a file should be, what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadSource(
+            f"{source.path} cannot be read as {source.format}: {reason}; check the path, its permissions and --format"
+        ) from error
+
+
+def _hash(files: Iterable[tuple[str, Path]]) -> str:
+    digest = hashlib.sha256()
+    for name, path in files:
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _require_meaning(source: Source) -> None:
