@@ -211,7 +211,9 @@ def _step(entry: StepEntry) -> Step:
     if isinstance(entry, str):
         return Step(entry)
     ((name, params),) = entry.items()
-    return Step(name, {key: str(value) for key, value in params.items()})
+    # a list becomes lines, as values may have commas in them
+    lists = {key: value if isinstance(value, tuple) else (value,) for key, value in params.items()}
+    return Step(name, {key: "\n".join(map(str, values)) for key, values in lists.items()})
 
 
 def find(name: str) -> Recipe:

@@ -29,8 +29,10 @@ DEFAULT_VERSIONS: Mapping[int, str] = {
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Positive = Annotated[int, Field(ge=1, strict=True)]
+# a parameter of a pass; one that may be said several times is a list
+_Parameter = Union[str, int, float, tuple[Union[str, int, float], ...]]
 # a pass by its name, or by its name with its parameters
-StepEntry = Union[str, Annotated[Mapping[str, Mapping[str, Union[str, int, float]]], Field(min_length=1, max_length=1)]]
+StepEntry = Union[str, Annotated[Mapping[str, Mapping[str, _Parameter]], Field(min_length=1, max_length=1)]]
 
 
 _Entry = TypeVar("_Entry", bound=BaseModel)

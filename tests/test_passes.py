@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from converters import graphs, registry, sessions
+from converters import graphs, recipes, registry, sessions
 from converters.sources import Source
 from model_config.errors import BuildError, UnknownName
+from model_config.models import Model
 
 # what a pass needs to be told, and what it claims to be gone afterwards
 ARGUMENTS = {
@@ -151,6 +153,20 @@ def test_two_passes_of_one_name_are_a_defect():
 def test_what_the_tool_refuses_is_named(sources, tmp_path):
     with pytest.raises(BuildError, match=r"graph transform remove_nodes\(\) failed"):
         registry.find("remove_nodes")(sources["frozen"], tmp_path / "out")
+
+
+def test_an_argument_that_a_transform_takes_several_times_is_a_list_in_models_yaml(sources, tmp_path):
+    steps = [{"remove_nodes": {"op": ["Relu", "Identity"]}}]
+    told = Model.model_validate({"name": "m", "recipes": {"bare": steps}, "versions": {8: "bare"}})
+    (step,) = recipes.of(told, 8).steps
+    registry.find(step.name)(sources["frozen"], tmp_path / "done", **step.params)
+    before, after = (
+        Counter(node.op for node in graphs.read(folder).graph_def.node)
+        for folder in (sources["frozen"], tmp_path / "done")
+    )
+
+    assert before["Relu"] > after["Relu"] == 0
+    assert before["Identity"] > after["Identity"]
 
 
 def test_ranges_that_were_logged_can_be_frozen(sources, pictures, tmp_path, capfd):

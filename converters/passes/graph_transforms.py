@@ -69,10 +69,15 @@ def _transform(name: str) -> Pass:
 
 
 def _run(name: str, graph: Graph, arguments: dict[str, str]) -> Graph:
-    """Source of the arguments: the tool's README in TensorFlow 1.15, tensorflow/tools/graph_transforms."""
+    """Source of the arguments: the tool's README in TensorFlow 1.15, tensorflow/tools/graph_transforms.
+
+    Args:
+        arguments: by name; the lines of a value are several of that name, as remove_nodes takes them.
+    """
     inputs = list(map(node_name, graph.input_tensors))
     outputs = graph.ends[len(inputs) :]
-    given_arguments = ", ".join(f'{key}="{value}"' for key, value in arguments.items())
+    lines = [(key, line) for key, value in arguments.items() for line in value.split("\n")]
+    given_arguments = ", ".join(f'{key}="{line}"' for key, line in lines)
     call = f"{name}({given_arguments})"
     given = hidden(graph.graph_def) if name in _BLIND else graph.graph_def
     try:
