@@ -171,7 +171,9 @@ def _limit(comparison: Comparison, verdict: Verdict, quantity: str) -> float | N
     goal = getattr(verdict.goals, quantity)
     first = next(each for each in comparison.versions if each.version == comparison.reference)
     usual = figures.value(first, quantity)
-    return None if goal is None or usual is None else limit(quantity, goal, usual)
+    if goal is None or (usual is None and goal.is_relative):
+        return None
+    return limit(quantity, goal, usual or 0.0)
 
 
 def _goal_lines(comparison: Comparison, verdict: Verdict) -> Iterator[Any]:
