@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,4 +54,4 @@ def example(folder: Path, name: str = "a.png", drift: float = 0.5) -> Example:
     path = folder / name
     pictures.write(np.full((100, 120, 3), 90, np.uint8), path)
     seen = Detected((FOUND,))
-    return Example(name, path, seen, {1: seen, 2: Detected(())}, {1: 0.0, 2: drift})
+    return Example(name, partial(pictures.read, path), seen, {1: seen, 2: Detected(())}, {1: 0.0, 2: drift})

@@ -239,7 +239,7 @@ def test_scores_stand_beside_the_picture(browser, tmp_path, kind):
         kind((Guess(0, "cat", score, score > 0.5), Guess(1, "dog", 1 - score, score < 0.5))) for score in (0.9, 0.2)
     ]
     seen = replace(example(tmp_path), truth=kind((Guess(0, "cat", 1.0),)), answers=dict(zip((1, 2), said)))
-    found = comparison(compared(1, 0.9), compared(2, 0.9), examples=(seen, replace(seen, picture=None)))
+    found = comparison(compared(1, 0.9), compared(2, 0.9), examples=(seen, replace(seen, read=dict)))
     _, path = write.write(found, verdict.of(found, Goals()), tmp_path / "out")
     page = browser.new_page()
     page.goto(path.as_uri())
