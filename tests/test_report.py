@@ -13,7 +13,7 @@ import pytest
 from comparing import FOUND, bounded, compared, comparison, example, load
 
 from clients import verdict
-from clients.report import charts, table, write
+from clients.report import charts, table, vega, write
 from clients.report.digits import short
 from evaluation.tasks.classification import Classified, Guess
 from evaluation.tasks.multi_label import MultiLabelled
@@ -137,6 +137,20 @@ def test_the_page_is_small_and_nothing_in_it_ends_what_holds_it(written):
     assert "cat &amp; &lt;dog&gt;" in text
     assert "it was &lt;odd&gt;" in text
     assert "<dog>" not in text
+
+
+def test_what_draws_the_charts_is_made_once_and_again_where_nothing_can_be_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = vega.script()
+    (kept,) = vega.KEPT.iterdir()
+    assert kept.read_text() == made
+    kept.write_text("kept")
+
+    assert vega.script() == "kept"
+    kept.unlink()
+    vega.KEPT.rmdir()
+    vega.KEPT.write_text("no folder")
+    assert vega.script() == made
 
 
 def test_the_verdict_stands_on_top_in_one_sentence(page):
