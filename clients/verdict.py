@@ -173,6 +173,8 @@ def _shipped(winner: Judged, judged: tuple[Judged, ...], reference: int) -> str:
     meets = "the goal" if count == 1 else f"all {count} goals"
     rate = f"{_speed(winner):.{0 if _speed(winner) >= 100 else 2}f} images/s"
     usual = next((each for each in judged if each.version == reference), winner)
+    if len(judged) == 1:
+        return f"Ship {winner.name}: it meets {meets} and answers {rate}."
     if winner is usual:
         return f"Ship {winner.name}: it meets {meets}, and of those that do it is the fastest with {rate}."
     if not usual.speed:

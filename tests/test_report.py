@@ -203,6 +203,53 @@ def test_another_versions_answers_are_shown_beside_the_truth(page):
     assert picture.locator("use").get_attribute("href") == "#picture-1"
 
 
+def test_the_keyboard_reaches_everything_in_the_order_of_the_page(page):
+    seen, edges = [], []
+    while "PRE" not in seen and len(seen) < 60:  # the commands, which come last
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.tagName"))
+        box = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
+        edges.append((box["top"] + page.evaluate("scrollY"), box["bottom"] + page.evaluate("scrollY")))
+
+    assert seen[0] == "A"  # past all the rest to the table
+    assert seen.count("BUTTON") == page.locator("button").count()
+    assert seen.count("SUMMARY") == page.locator("summary").count()
+    assert all(bottom > top for (top, _), (_, bottom) in zip(edges[1:], edges[2:]))  # never back up the page
+
+
+def test_a_screen_reader_finds_its_way(page):
+    levels = page.locator("h1, h2, h3").evaluate_all("all => all.map(each => Number(each.tagName[1]))")
+    nameless = page.locator("button, summary, th, [role=img], [role=region], [role=group]").evaluate_all(
+        "all => all.filter(each => !['aria-label', 'aria-labelledby'].some(name => each.getAttribute(name)))"
+        ".filter(each => !each.textContent.trim()).map(each => each.outerHTML)"
+    )
+    ids = page.locator("[id]").evaluate_all("all => all.map(each => each.id)")
+
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:]))
+    assert nameless == []
+    assert len(set(ids)) == len(ids)
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_a_long_name_stays_in_its_place_and_a_label_on_its_ground(browser, tmp_path):
+    name = "a_model_whose_long_name_somebody_has_chosen_for_good_reasons"
+    found = comparison(compared(1, 0.9), compared(2, 0.9), examples=(example(tmp_path),))
+    found = replace(found, model=name, versions=tuple(replace(each, recipe=name) for each in found.versions))
+    _, path = write.write(found, verdict.of(found, Goals()), tmp_path / "out")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(path.as_uri())
+    page.wait_for_selector("[data-chart=size] svg")
+    told = page.locator("h1, h3, figcaption, .legend li, .chart svg text")
+    label, ground = (page.locator(".picture").first.locator(tag).last.bounding_box() for tag in ("text", "rect"))
+
+    assert told.evaluate_all("all => Math.max(...all.map(each => each.getBoundingClientRect().right))") <= 390
+    assert label["x"] >= ground["x"]
+    assert label["x"] + label["width"] <= ground["x"] + ground["width"]
+    page.close()
+
+
 def test_a_phone_scrolls_nothing_but_tables_sideways(browser, written):
     phone = browser.new_page(viewport={"width": 390, "height": 844})
     phone.goto(written[2].as_uri())

@@ -107,7 +107,10 @@ def cards(comparison: Comparison) -> Iterator[Card]:
 
 def _drift(example: Example, reference: int) -> str:
     others = {number: drift for number, drift in example.drift.items() if number != reference}
-    return ", ".join(f"version {number} differs by {drift:.3g}" for number, drift in others.items())
+    if len(others) == 1:
+        return ", ".join(f"version {number} differs by {drift:.3g}" for number, drift in others.items())
+    told = ", ".join(f"{number} by {drift:.3g}" for number, drift in others.items())
+    return f"differing from version {reference}: {told}" if told else ""
 
 
 def _shown(picture: Picture | None) -> Shown | None:

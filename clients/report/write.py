@@ -30,6 +30,7 @@ def write(comparison: Comparison, verdict: Verdict, folder: Path) -> tuple[Path,
 def _page(comparison: Comparison, verdict: Verdict) -> str:
     loader = jinja2.PackageLoader("clients.report", "page")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["breakable"] = _breakable
     drawn = charts.charts(comparison, verdict)
     return environment.get_template("page.html.j2").render(
         comparison=comparison,
@@ -53,6 +54,11 @@ def _page(comparison: Comparison, verdict: Verdict) -> str:
 
 def _part(name: str) -> str:
     return Path(__file__).with_name("page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _breakable(text: str) -> Markup:
+    """A name that may go on in the next line behind each of its parts."""
+    return Markup("_<wbr>").join(text.split("_"))
 
 
 def _for_a_script(value: Any) -> str:
