@@ -20,8 +20,8 @@ from trt import RESULTS, SUBJECTS
 from model_config import models
 from serving import address
 
-_REQUESTS: Final = {1: 600, 8: 300}  # by batch size; fewer of larger ones
-_FEWEST: Final = 100
+_REQUESTS: Final = {1: 300, 8: 120}  # by batch size; fewer of larger ones
+_FEWEST: Final = 60
 _KEPT: Final = ("images_per_s", "p50_ms", "p90_ms", "p99_ms", "requests", "concurrency", "verdict", "doubts")
 
 

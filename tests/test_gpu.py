@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 
 ROWS = np.random.default_rng(5).normal(size=(32, 16, 16, 8)).astype(np.float32)
 BATCHES = (1, 4)
+_LADDER_S = 1200  # every try builds engines
 
 
 def network(x):
@@ -57,7 +58,7 @@ def build(folder):
         (folder / "models.yaml").write_text(yaml.safe_dump({"models": {name: {**usual, **more}}}))
         wanted = [word for number in numbers for word in ("--version", number)]
         where = ("--models", folder / "models.yaml", "--repository", folder / "models")
-        done = run("converters", "build", name, *wanted, *where)
+        done = run("converters", "build", name, *wanted, *where, timeout=_LADDER_S)
         found = base_path.scan(folder / "models", name).get(numbers[-1])
         return done, found and found.manifest
 
