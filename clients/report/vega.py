@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
 import altair
-
-from model_config import files
 
 KEPT: Final = Path(".cache", "page")
 
@@ -24,5 +23,13 @@ def script() -> str:
 
     made = str(vl_convert.javascript_bundle(vl_version=release))  # type: ignore[call-arg]  # its types ask for more
     with suppress(OSError):  # where nothing can be kept it is made each time
-        files.replace(KEPT, {name: made.encode()})
+        _keep(KEPT / name, made)
     return made
+
+
+def _keep(place: Path, text: str) -> None:
+    """Whole or not at all, though several comparisons may come to this at a time."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(place)
