@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -70,6 +71,16 @@ def test_an_open_loop_asks_at_its_rate_whatever_the_server_does(server, arrival)
     # eight at a time take 0.4 s each, so the last ones have waited: their latency says so
     assert latencies_ns(measured.samples).max() > 1e9
     assert (due[-1] - due[0]) / 1e9 == pytest.approx(1, rel=0.4 if arrival == "poisson" else 0.03)
+
+
+@pytest.mark.skipif(not Path("/proc/self/timerslack_ns").exists(), reason="this system has no timer slack to be told")
+def test_workers_are_woken_when_a_request_is_due_and_not_later(server):
+    with Session(Target(server), asking("quick"), Point(3, rate=10), Rules(warm_up=0, workers=2)):
+        children = [Path("/proc", each) for each in Path("/proc/thread-self/children").read_text().split()]
+        workers = [each for each in children if b"clients.loadgen.worker" in (each / "cmdline").read_bytes()]
+        slack = [(each / "timerslack_ns").read_text() for each in workers]
+
+    assert slack == ["1\n", "1\n"]
 
 
 def test_requests_beyond_every_window_arrive_whole(server):
