@@ -40,7 +40,7 @@ def page(results: Mapping[str, Results]) -> str:
         where = f" {machine(_environment(result))}" if result else ""
         parts.append(f"## {title}\n\n`python benchmarks/{program}.py`.{where}\n")
         parts.append(table(("goal", "wanted", "measured", ""), lines))
-    return "\n".join([*parts, *_transports(results.get("transports", {}))])
+    return "\n".join([*parts, *_request(results.get("serve", {})), *_transports(results.get("transports", {}))])
 
 
 def _environment(result: Results) -> Mapping[str, Any]:
@@ -186,6 +186,14 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[tuple[str, Found, float, bool], ...
         (("peak memory of any process of versions 1, 2, 3 and 7, times the graph's size", _largest, 4, False),),
     ),
 )
+
+
+def _request(result: Results) -> Iterator[str]:
+    """Where a request's time goes that takes longer than the bare call."""
+    spent = at(result, ["detector", "ms_of_a_request_1_in_flight"])
+    if spent:
+        yield "## A request of the COCO SSD, 1 in flight\n\n`python benchmarks/serve.py`, medians of rounds.\n"
+        yield table(("part", "ms"), [(part.replace("_", " "), f"{value:.2f}") for part, value in spent.items()])
 
 
 def _transports(result: Results) -> Iterator[str]:
