@@ -151,6 +151,16 @@ def test_what_is_under_way_at_the_end_is_waited_for(server):
     assert len(measured.done_ns) == 4  # the others came after the end, and are no part of the throughput
 
 
+def test_a_run_that_ends_before_its_first_answer_says_so(server):
+    point, rules = Point(3, in_flight=2), Rules(warm_up=0, limit_s=SLOW_S / 4)
+    with Session(Target(server), asking("slow"), point, rules) as session:
+        row = result.row(point, session.run(), rules)
+
+    assert row["requests"] == 2
+    assert row["requests_per_s"] == 0
+    assert "its first answer came after that; allow more with --limit" in row["doubts"][0]
+
+
 def test_a_steady_server_settles(server):
     measured = drive(server, asking("slow"), Point(3, in_flight=8), percent=50, window_s=SLOW_S, limit_s=30)
 
