@@ -3,8 +3,9 @@
 Both ask the same server, nghttpd, which answers every request at once with one small PredictResponse, with the same
 body over the same number of connections and requests in flight, in turns: on one processor, while the server has
 another, to see how much they can drive; wherever the system puts them, to see what they read off the clock. Neither
-tool nor server is ours (Debian: nghttp2-client, nghttp2-server). Writes benchmarks/results/loadgen.json: medians over
-the rounds, of requests a second and of p50 and p99 in microseconds.
+tool nor server is ours (Debian: nghttp2-client, nghttp2-server). In an open loop h2load runs twice a round, before and
+after us, as what two of its own runs differ by is the least that can be told. Writes benchmarks/results/loadgen.json:
+medians over the rounds, of requests a second and of p50 and p99 in microseconds.
 """
 
 from __future__ import annotations
@@ -33,9 +34,8 @@ from clients.wire import serving_pb2 as wire
 from clients.wire import tensors
 from serving import address
 
-ROUNDS = 3
-OPEN_ROUNDS = 7  # a 99th percentile of few requests wanders
-SECONDS = 4.0
+ROUNDS, SECONDS = 3, 3.0
+OPEN_ROUNDS, OPEN_SECONDS = 7, 5.0  # so that every run has more requests than a 99th percentile needs
 WARM_UP_S = 1.0
 CLOSED = ((1, 1), (4, 1), (8, 1), (1, 8), (4, 8), (8, 32))  # connections, requests in flight on each
 OPEN = ((1, 100), (4, 400))  # connections, requests a second of all together
@@ -63,7 +63,7 @@ def main() -> None:
     result = {
         "environment": {**environment.describe(), "h2load": _version("h2load"), "nghttpd": _version("nghttpd")},
         "rounds": {"closed": ROUNDS, "open": OPEN_ROUNDS},
-        "seconds": SECONDS,
+        "seconds": {"closed": SECONDS, "open": OPEN_SECONDS},
         "closed": closed,
         "open": light,
     }
@@ -89,30 +89,40 @@ def _closed(server: str, asked: payload.Payload, body: Path, connections: int, s
 
 
 def _open(server: str, asked: payload.Payload, body: Path, connections: int, rate: int) -> dict[str, Any]:
-    theirs, ours = [], []
-    timed = ("-D", f"{SECONDS * 1e3:.0f}ms", "--rps", f"{rate / connections:g}")
+    rounds = []
     for _ in range(OPEN_ROUNDS):
-        _, taken = _h2load(server, body, "-c", connections, "-m", 100, *timed)
-        theirs.append(_percentiles_us(taken[round(rate * WARM_UP_S) :] * 1000))
-        measured = _measure(server, asked, Point(1, rate=rate, arrival="constant"), connections)
-        ours.append(_percentiles_us(latencies_ns(measured.good)))
-    found: dict[str, Any] = {"connections": connections, "rate": rate}
+        before = _theirs(server, body, connections, rate)
+        due, sent = _ours(server, asked, connections, rate)
+        rounds.append((before, _theirs(server, body, connections, rate), due, sent))
+    found: dict[str, Any] = {"connections": connections, "rate": rate, "requests_a_run": round(rate * OPEN_SECONDS)}
     for name in ("p50_us", "p99_us"):
-        other, own = (statistics.median(each[name] for each in rounds) for rounds in (theirs, ours))
-        found[name] = {"h2load": round(other, 1), "ours": round(own, 1), "difference": round(own - other, 1)}
+        found[name] = _compared(*([each[name] for each in runs] for runs in zip(*rounds)))
     return found
 
 
+def _theirs(server: str, body: Path, connections: int, rate: int) -> Row:
+    seconds = f"{(WARM_UP_S + OPEN_SECONDS) * 1e3:.0f}ms"
+    _, taken = _h2load(server, body, "-c", connections, "-m", 100, "-D", seconds, "--rps", f"{rate / connections:g}")
+    return _percentiles_us(taken[round(rate * WARM_UP_S) :] * 1000)
+
+
+def _ours(server: str, asked: payload.Payload, connections: int, rate: int) -> tuple[Row, Row]:
+    """Counted from when a request was due, as we report it, and from when it was sent, as h2load does."""
+    good = _measure(server, asked, Point(1, rate=rate, arrival="constant"), connections).good
+    return _percentiles_us(latencies_ns(good)), _percentiles_us(good[:, 2] - good[:, 1])
+
+
+def _compared(before: list[float], after: list[float], ours: list[float], sent: list[float]) -> Row:
+    """Medians over the rounds, also of how far two runs of h2load in one round are apart."""
+    theirs, own = statistics.median([*before, *after]), statistics.median(ours)
+    between = statistics.median(abs(one - other) for one, other in zip(before, after))
+    found = {"h2load": theirs, "ours": own, "ours_from_sent": statistics.median(sent)}
+    return {k: round(v, 1) for k, v in {**found, "difference": own - theirs, "between_h2load_runs": between}.items()}
+
+
 def _measure(server: str, asked: payload.Payload, point: Point, connections: int) -> Measured:
-    rules = Rules(warm_up=1000, limit_s=SECONDS, window_s=2 * SECONDS, workers=1, connections=connections)
-    if point.rate:
-        rules = Rules(
-            warm_up=round(point.rate * WARM_UP_S),
-            limit_s=SECONDS,
-            window_s=2 * SECONDS,
-            connections=connections,
-            workers=1,
-        )
+    seconds, warm_up = (OPEN_SECONDS, round(point.rate * WARM_UP_S)) if point.rate else (SECONDS, 1000)
+    rules = Rules(warm_up=warm_up, limit_s=seconds, window_s=2 * seconds, workers=1, connections=connections)
     with Session(Target(server), asked, point, rules) as session:
         session.warm_up()
         measured = session.run()

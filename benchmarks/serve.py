@@ -2,8 +2,9 @@
 
 Drives it with h2load (Debian's nghttp2-client): a model that computes next to nothing, with 8 callers in flight over
 2 connections and with a single one, and the COCO detector where it is. The bare signature call, in a loop in a
-process of its own, takes turns with the server, so that a slow moment of the machine hits both. Writes
-benchmarks/results/serve.json: every round's numbers, and the medians that are derived from them.
+process of its own, takes turns with the server, so that a slow moment of the machine hits both; the first calls of a
+turn, which find what the other left in the caches, count on neither side. Writes benchmarks/results/serve.json: every
+round's numbers, and the medians that are derived from them.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ from model_config.errors import ServeError
 from serving.conformance import models, target
 
 RESULT = Path(__file__).parent / "results" / "serve.json"
-ROUNDS = 7
-TINY_REQUESTS, DETECTOR_REQUESTS = 6000, 60
+ROUNDS, DETECTOR_ROUNDS = 7, 20  # many short turns, as the machine's speed wanders within seconds
+TINY_REQUESTS, DETECTOR_REQUESTS = 6000, 40
+_FIRST = 5  # calls of a turn that do not count
 EMBEDDED = (sys.executable, "-m", "serving.embedded")
 _METHOD = "tensorflow.serving.PredictionService/Predict"
 _METRICS = "/monitoring/prometheus/metrics"
+_HANDLED = ("request_latency", "runtime_latency")
 
 
 def main() -> None:
@@ -79,22 +82,37 @@ def _detector(scratch: Path, picture: np.ndarray[Any, Any]) -> dict[str, Any]:
     with _serving("ssd", scratch) as found, _bare(scratch / "ssd" / "1", array) as bare:
         body = _body("ssd", found, array)
         _drive(found.server, body, 10, 1, 2)
-        for _ in range(ROUNDS):
-            row: dict[str, Any] = {"bare_per_s": bare(DETECTOR_REQUESTS)[1]}
-            for callers in (1, 2):
-                row[f"{callers}_in_flight"] = _drive(found.server, body, DETECTOR_REQUESTS, 1, callers)
+        for _ in range(DETECTOR_ROUNDS):
+            p50_us, per_s = bare(DETECTOR_REQUESTS)
+            row: dict[str, Any] = {"bare_per_s": per_s, "bare_p50_us": p50_us}
+            before = _handled_us(found)
+            row["1_in_flight"] = _drive(found.server, body, DETECTOR_REQUESTS, 1, 1)
+            row["parts_ms"] = _parts_ms(row, before, _handled_us(found))
+            row["2_in_flight"] = _drive(found.server, body, DETECTOR_REQUESTS, 1, 2)
             rounds.append(row)
     return {
-        **{
-            f"share_of_bare_throughput_{callers}_in_flight": round(
-                statistics.median(
-                    each[f"{callers}_in_flight"]["requests_per_s"] / each["bare_per_s"] for each in rounds
-                ),
-                3,
-            )
-            for callers in (1, 2)
+        **{f"share_of_bare_throughput_{callers}_in_flight": _share(rounds, callers) for callers in (1, 2)},
+        "ms_of_a_request_1_in_flight": {
+            part: round(statistics.median(each["parts_ms"][part] for each in rounds), 2)
+            for part in rounds[0]["parts_ms"]
         },
         "rounds": rounds,
+    }
+
+
+def _share(rounds: list[dict[str, Any]], callers: int) -> float:
+    shares = (each[f"{callers}_in_flight"]["requests_per_s"] / each["bare_per_s"] for each in rounds)
+    return round(statistics.median(shares), 3)
+
+
+def _parts_ms(row: dict[str, Any], before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """Where a turn's requests spent their time, on the average, and what the bare call takes."""
+    handler, tensorflow = ((after[name] - before[name]) / DETECTOR_REQUESTS for name in _HANDLED)
+    return {
+        "bare_call": 1e3 / row["bare_per_s"],
+        "tensorflow_in_the_server": tensorflow / 1e3,
+        "rest_of_the_handler": (handler - tensorflow) / 1e3,
+        "transport_and_client": (row["1_in_flight"]["mean_us"] - handler) / 1e3,
     }
 
 
@@ -131,15 +149,16 @@ def _call_in_loop(folder: str, picture: str) -> None:
     array = np.load(picture)
     for line in sys.stdin:
         taken = []
-        for _ in range(int(line)):
+        for place in range(int(line)):
             start = time.perf_counter()
             call(array)
-            taken.append(time.perf_counter() - start)
+            if place >= _FIRST:
+                taken.append(time.perf_counter() - start)
         print(json.dumps([1e6 * statistics.median(taken), len(taken) / sum(taken)]), flush=True)
 
 
 def _drive(server: str, body: Path, requests: int, connections: int, in_flight: int) -> dict[str, float]:
-    """h2load's requests a second, and the median time of a request out of its log."""
+    """Requests a second, and the median and mean time of a request, out of h2load's log."""
     log = body.with_suffix(".log")
     log.unlink(missing_ok=True)
     argv = ["h2load", "-n", requests, "-c", connections, "-m", in_flight, "-d", body, f"--log-file={log}"]
@@ -147,21 +166,29 @@ def _drive(server: str, body: Path, requests: int, connections: int, in_flight: 
     done = subprocess.run([*map(str, argv), *headers], capture_output=True, text=True, check=True)
     if f"{requests} succeeded" not in done.stdout:
         raise ServeError(f"h2load had failures: {done.stdout}")
-    found = re.search(r"([\d.]+) req/s", done.stdout)
-    assert found
-    taken = [int(line.split("\t")[2]) for line in log.read_text().splitlines()]
-    return {"requests_per_s": float(found[1]), "p50_us": statistics.median(taken)}
+    began, taken = (np.loadtxt(log, usecols=column) for column in (0, 2))
+    ended = np.sort(began + taken)
+    return {
+        "requests_per_s": round((requests - _FIRST) / (ended[-1] - ended[_FIRST - 1]) * 1e6, 2),
+        "p50_us": float(np.median(taken[_FIRST:])),
+        "mean_us": float(np.mean(taken)),
+    }
 
 
 def _outside_tensorflow(found: target.Target) -> dict[str, float]:
-    """What of a request's time in the server's own code was not TensorFlow's, by the server's own metrics."""
+    """What of a request's time in the server's own code was not TensorFlow's."""
+    handler, tensorflow = _handled_us(found).values()
+    return {"share_of_handler_outside_tensorflow": round(1 - tensorflow / handler, 3)}
+
+
+def _handled_us(found: target.Target) -> dict[str, float]:
+    """What the server's own metrics add up to: all of its handler, and TensorFlow in it."""
     with urllib.request.urlopen(f"http://127.0.0.1:{found.rest_port}{_METRICS}") as response:
         text = response.read().decode()
-    sums = {
+    return {
         name: float(re.search(rf"^:tensorflow:serving:{name}_sum\S* (\S+)", text, re.M)[1])  # type: ignore[index]
-        for name in ("request_latency", "runtime_latency")
+        for name in _HANDLED
     }
-    return {"share_of_handler_outside_tensorflow": round(1 - sums["runtime_latency"] / sums["request_latency"], 3)}
 
 
 def _saved(array: np.ndarray[Any, Any], scratch: Path) -> Path:

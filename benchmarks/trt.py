@@ -63,7 +63,7 @@ class Subject:
     def model(self, name: str, source: Path, work: Path) -> models.Model:
         """The entry as models.yaml would have it."""
         calibration = _PICTURES if _PICTURES.is_dir() and self.dtype == "uint8" else work / "calibration.npy"
-        if calibration.suffix == ".npy":
+        if calibration.suffix == ".npy" and not calibration.exists():
             np.save(calibration, self.feed(64))
         entry = {
             "source": source,
@@ -72,8 +72,8 @@ class Subject:
             "calibration": {"path": calibration, "pixels": (-1.0, 1.0), "batch_size": 8},
             "data": self.labelled,
             "tensorrt": {"shapes": self.shapes},
-            # what is measured here is not judged here
-            "goals": {"accuracy": {"max-degradation": 1}},
+            # what is measured here is not judged here, and random weights may degrade by more than all
+            "goals": {"accuracy": {"max-degradation": 1e9}},
         }
         return models.parse(name, entry, "benchmark")
 
@@ -98,6 +98,8 @@ def main() -> None:
     path = RESULTS / f"{asked.results or f'trt-{asked.model}'}.json"
     result = json.loads(path.read_text()) if path.exists() else {"versions": {}, "measured": {}}
     result["environment"] = {**environment.describe(), **asdict(machine.here()), **_gpu()}
+    if asked.note:
+        result["note"] = asked.note
 
     def save() -> None:
         path.write_text(json.dumps(result, indent=2) + "\n")
@@ -121,6 +123,7 @@ def _arguments() -> Any:
     parser.add_argument("--work", default=".cache/benchmarks", help="where models and versions are kept")
     parser.add_argument("--seconds", type=float, default=5.0, help="for one version and batch size, at most")
     parser.add_argument("--results", help="the result file's name, if another")
+    parser.add_argument("--note", help="a sentence for the file, such as on what else the machine did meanwhile")
     parser.add_argument("--build-only", action="store_true", help="measure later")
     return parser.parse_args()
 
@@ -161,7 +164,8 @@ def _gpu() -> dict[str, str]:
         )
     except (OSError, subprocess.CalledProcessError):
         return {}
-    return dict(zip(fields.split(","), (value.strip() for value in told.stdout.split(","))))
+    first = told.stdout.partition("\n")[0]
+    return dict(zip(fields.split(","), (value.strip() for value in first.split(","))))
 
 
 if __name__ == "__main__":

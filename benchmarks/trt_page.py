@@ -14,7 +14,16 @@ from pages import MISSING, at, goal, machine, table
 
 RESULTS: Final = Path(__file__).parent / "results"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "tensorrt_results.md"
-FILES: Final = ("trt-resnet50", "trt-resnet50-p99", "trt-retinanet", "trt-ssd")
+# what each file holds; those measured later stand by themselves, as ratios hold within one run
+TITLES: Final = {
+    "trt-resnet50": "ResNet-50",
+    "trt-resnet50-p99": "ResNet-50, the bound of 7 ms",
+    "trt-resnet50-served": "ResNet-50, over gRPC",
+    "trt-retinanet": "RetinaNet 640",
+    "trt-retinanet-int8": "RetinaNet 640, INT8, and over gRPC",
+    "trt-ssd": "COCO SSD",
+    "trt-ssd-served": "COCO SSD, over gRPC",
+}
 
 Results = Mapping[str, Any]
 
@@ -43,9 +52,10 @@ _GOALS: Final = (
         18,
     ),
     ("RetinaNet 640, batch 8, FP16, times native TF32", ("trt-retinanet", "measured", "trt_fp16", "8", _TF32), 4),
-    ("RetinaNet 640, batch 8, INT8, times native TF32", ("trt-retinanet", "measured", "trt_int8", "8", _TF32), 5),
+    ("RetinaNet 640, batch 8, INT8, times native TF32", ("trt-retinanet-int8", "measured", "trt_int8", "8", _TF32), 5),
     ("COCO SSD, batch 8, FP16, times native TF32", ("trt-ssd", "measured", "trt_fp16", "8", _TF32), 25),
 )
+_BOUND_MS: Final = 7.0
 _INSIDE: Final = 0.95
 _FIRST: Final = 2.0
 _AP: Final = (("4", 0.005), ("5", 0.02))
@@ -68,6 +78,15 @@ def _speeds(results: Mapping[str, Results]) -> Iterator[list[str]]:
         row = goal(words, at(results.get(file, {}), keys), least)
         unfit = row[2] == MISSING and keys[-1].endswith("within_slo") and file in results
         yield [*row[:2], "native keeps the bound with no batch size", ""] if unfit else row
+        if unfit and (times := _over_median(results[file]["measured"])):
+            yield goal("… times native strict FP32 where its median alone keeps the bound", times, least)
+
+
+def _over_median(measured: Results) -> float | None:
+    """FP16 within the bound over the most that native strict FP32 gives where half of its answers keep it."""
+    native = [row["images_per_second"] for row in _rows(measured["native FP32"]) if row["p50_ms"] <= _BOUND_MS]
+    ours = measured["trt_fp16"]["images_per_second_within_slo"]
+    return ours / max(native) if native and ours else None
 
 
 def _shares(results: Mapping[str, Results]) -> Iterator[list[str]]:
@@ -75,7 +94,7 @@ def _shares(results: Mapping[str, Results]) -> Iterator[list[str]]:
         for number, version in result["versions"].items():
             if "tensorrt" in version:
                 share = version["tensorrt"]["arithmetic_inside"]
-                words = f"{_title(name)}, version {number}, share of the arithmetic inside engines"
+                words = f"{TITLES[name]}, version {number}, share of the arithmetic inside engines"
                 yield goal(words, share, _INSIDE)
 
 
@@ -84,7 +103,7 @@ def _first_requests(results: Mapping[str, Results]) -> Iterator[list[str]]:
         engines = {key: rows for key, rows in result["measured"].items() if key.startswith("trt")}
         ratios = [row["first_request_over_p50"] for rows in engines.values() for row in _rows(rows) if _has_first(row)]
         if ratios:
-            words = f"{_title(name)}, first request after load and warm-up, times the median, at worst"
+            words = f"{TITLES[name]}, first request after load and warm-up, times the median, at worst"
             yield goal(words, max(ratios), _FIRST, least=False)
 
 
@@ -107,7 +126,7 @@ def _unfit(results: Mapping[str, Results]) -> Iterator[str]:
             first = rows.get("1", {}).get("p99_ms")
             if name.endswith("p99") and rows["images_per_second_within_slo"] is None:
                 told = f"; with a batch of 1 its 99th percentile is {first:g} ms" if first else ""
-                yield f"{_title(name)}: {variant} keeps the bound with no batch size{told}.\n"
+                yield f"{TITLES[name]}: {variant} keeps the bound with no batch size{told}.\n"
 
 
 def _model(name: str, result: Results) -> str:
@@ -117,7 +136,7 @@ def _model(name: str, result: Results) -> str:
     note = f" {result['note']}" if "note" in result else ""
     columns = ("variant", "batch", "p50, ms", "p99, ms", "images/s", "times TF32", "times FP32", "first / p50")
     cells = [_cells(key, batch, row) for key, rows in result["measured"].items() for batch, row in _by_batch(rows)]
-    parts = [f"## {_title(name)}\n", f"{where} {stack}{note}\n", table(columns, cells)]
+    parts = [f"## {TITLES[name]}\n", f"{where} {stack}{note}\n", table(columns, cells)]
     return "\n".join([*parts, *_versions(result["versions"]), *_served(result.get("served", {}))])
 
 
@@ -163,11 +182,6 @@ def _rows(rows: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [row for _, row in _by_batch(rows)]
 
 
-def _title(name: str) -> str:
-    names = {"trt-resnet50": "ResNet-50", "trt-retinanet": "RetinaNet 640", "trt-ssd": "COCO SSD"}
-    return names.get(name) or f"{_title(name.rpartition('-')[0])}, the bound of 7 ms"
-
-
 def main() -> None:
     """Write the page."""
     PAGE.write_text(page(found()), encoding="utf-8")
@@ -175,7 +189,7 @@ def main() -> None:
 
 def found() -> dict[str, Results]:
     """The results that are there, by name."""
-    paths = {name: RESULTS / f"{name}.json" for name in FILES}
+    paths = {name: RESULTS / f"{name}.json" for name in TITLES}
     return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
 
 

@@ -18,10 +18,10 @@ from typing import Any, Final
 from trt import RESULTS, SUBJECTS
 
 from model_config import models
+from serving import address
 
-PORT: Final = 18500
-_REQUESTS: Final = {1: 600, 8: 300}  # by batch size; fewer of larger ones
-_FEWEST: Final = 100
+_REQUESTS: Final = {1: 300, 8: 120}  # by batch size; fewer of larger ones
+_FEWEST: Final = 60
 _KEPT: Final = ("images_per_s", "p50_ms", "p90_ms", "p99_ms", "requests", "concurrency", "verdict", "doubts")
 
 
@@ -30,22 +30,23 @@ def main() -> None:
     asked = _arguments()
     path = RESULTS / f"{asked.results or f'trt-{asked.model}'}.json"
     result = json.loads(path.read_text())
+    port = address.free_ports()
     up = _command("serving", "up", "--model", asked.model, *_versions(asked.versions), "--repository", asked.repository)
     start = time.perf_counter()
-    subprocess.run([*up, "--backend", "embedded", "--port", str(PORT), "--detach"], check=True)
+    subprocess.run([*up, "--backend", "embedded", "--port", str(port), "--detach"], check=True)
     print(f"served after {time.perf_counter() - start:.1f} s", file=sys.stderr)
     try:
         for number in asked.versions:
             name = models.DEFAULT_VERSIONS[number] if number != 1 else "native TF32"
             for batch in SUBJECTS[asked.model].batches:
                 if batch <= asked.largest:
-                    row = _asked(asked, number, batch)
+                    row = _asked(asked, port, number, batch)
                     _against(row, result["measured"].get(name, {}).get(str(batch)))
                     result.setdefault("served", {}).setdefault(name, {})[str(batch)] = row
                     path.write_text(json.dumps(result, indent=2) + "\n")
                     print(f"{name:<14} batch {batch:>3}: {row}", file=sys.stderr)
     finally:
-        subprocess.run(_command("serving", "down", "--port", str(PORT)), check=True)
+        subprocess.run(_command("serving", "down", "--port", str(port)), check=True)
 
 
 def _arguments() -> Any:
@@ -69,12 +70,12 @@ def _versions(numbers: Sequence[int]) -> list[str]:
     return [word for number in numbers for word in ("--version", str(number))]
 
 
-def _asked(asked: Any, number: int, batch: int) -> dict[str, Any]:
+def _asked(asked: Any, port: int, number: int, batch: int) -> dict[str, Any]:
     """One version and batch size under load."""
     subject = SUBJECTS[asked.model]
     size = ("--size", "x".join(map(str, subject.shape[:2]))) if subject.any_size else ()
     load = ("--batch", str(batch), "--concurrency", str(asked.in_flight), "--requests", str(_requests(batch)))
-    ask = ("--server", f"127.0.0.1:{PORT}", "--model", asked.model, "--version", str(number), "--warm-up", "20")
+    ask = ("--server", f"{address.LOCAL}:{port}", "--model", asked.model, "--version", str(number), "--warm-up", "20")
     told = _command("clients", "bench", *ask, *load, *size, "--percentile", "90", "--json")
     done = subprocess.run(told, stdout=subprocess.PIPE, text=True, check=True)
     (row,) = json.loads(done.stdout)["rows"]

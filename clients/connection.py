@@ -153,6 +153,8 @@ class Connection:
             ("grpc.max_send_message_length", -1),
             ("grpc.keepalive_time_ms", _KEEP_ALIVE_MS),
             ("grpc.keepalive_timeout_ms", _PING_TIMEOUT_MS),
+            # without it gRPC gives a ping a minute all the same
+            ("grpc.http2.ping_timeout_ms", _PING_TIMEOUT_MS),
             ("grpc.client_idle_timeout_ms", round(self.idle_s * 1e3)),
             # a server that restarts is back soon; gRPC would look again after a second
             ("grpc.initial_reconnect_backoff_ms", 100),

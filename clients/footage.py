@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Union
 
@@ -54,19 +55,21 @@ class Video:
     @property
     def total(self) -> int | None:
         """How many frames it has, as far as it says; a camera has no end."""
-        counted = int(self._asked(cv2.CAP_PROP_FRAME_COUNT))
+        counted = int(self._told[0])
         return counted if counted > 0 else None
 
     @property
     def rate(self) -> float:
         """Frames a second."""
-        told = float(self._asked(cv2.CAP_PROP_FPS))
+        told = self._told[1]
         return told if 0 < told < 1000 else _USUAL_RATE
 
-    def _asked(self, what: int) -> Any:
+    @cached_property  # a camera that gives frames cannot be opened once more to be asked
+    def _told(self) -> tuple[float, float]:
+        """Its frames and their rate, as it tells them."""
         capture = self._open()
         try:
-            return capture.get(what)
+            return capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
         finally:
             capture.release()
 

@@ -48,6 +48,7 @@ def run(expert: Expert, footage: Sequence[Footage], wishes: Wishes) -> None:
     """
     unreadable: list[BadPicture] = []
     with Album(footage, wishes.output) as album, progress() as bars:
+        # before the first frame, as a camera can be asked nothing while it gives frames
         bar = bars.add_task(f"asking {expert.model}", total=_total(footage, wishes.limit))
         for answered in _answers(expert, footage, wishes, unreadable):
             answer = _above(answered.answer, wishes.min_score)

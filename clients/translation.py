@@ -83,7 +83,12 @@ RULES: Final = (
     Rule(Code.UNAVAILABLE, r".*WRONG_VERSION_NUMBER", errors.TlsFailed, "leave --tls away, as it answers without"),
     Rule(Code.UNAVAILABLE, r"(?i).*(ssl|tls|certificate|handshake)", errors.TlsFailed),
     Rule(Code.UNAVAILABLE, _NOBODY, errors.ServerUnavailable),
-    Rule(Code.UNAVAILABLE, r"", errors.ServerUnavailable, "ask again, and if the server speaks TLS, with --tls"),
+    Rule(
+        Code.UNAVAILABLE,
+        r"",
+        errors.ServerUnavailable,
+        "ask again, and if the server speaks TLS, with --tls, or with --cert and --key if it wants to know who asks",
+    ),
     # the rest of a code
     Rule(Code.DEADLINE_EXCEEDED, r"", errors.DeadlineExceeded),
     Rule(_MISSING, r"", errors.NotServed),

@@ -82,8 +82,12 @@ class Plan:
         )
 
 
-def make(order: Order) -> Plan:
+def make(order: Order, elsewhere: bool = False) -> Plan:
     """Choose the backend, hold the versions against it, and write down what would run.
+
+    Args:
+        order: what is asked for.
+        elsewhere: it is only to be read here, so the backend need not be able to run here.
 
     Raises:
         ServeError: the backend cannot run here, or a version does not fit it.
@@ -91,6 +95,8 @@ def make(order: Order) -> Plan:
     versions = bundle.versions_of(order.models, order.repository)
     launch = _launch(order, versions)
     choice = backends.choose(order.backend, launch)
+    if not elsewhere:
+        choice.require()
     fit.require(versions, choice.backend.facts(launch.image))
     seen = choice.backend.seen(launch)
     made = bundle.make([each.below(seen.repository) for each in order.models], versions, order.choices)

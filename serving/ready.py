@@ -20,6 +20,8 @@ _POLL_S = 0.1
 _STATUS_S = 5.0
 _ANSWER_S = 10.0  # for the first answer at least, as it may be slow
 _FAILED, _AVAILABLE = "END", "AVAILABLE"
+# for a server that looks into its base paths from time to time to find a version
+_FIND_S = 10.0
 # how long what the server said before a change may still be what it says after it
 _SETTLE_S = 1.5
 
@@ -80,13 +82,16 @@ def wait(
         before: the states before a change was asked for, which the server may go on telling for a moment.
 
     Raises:
-        ServeError: a version failed to load or to answer, or time is up; the text tells which and why.
+        ServeError: a version failed to load or to answer, the server has all it was told of and knows nothing of a
+            version, or time is up; the text tells which and why.
     """
     started = time.monotonic()
     with target.client(_STATUS_S) as client:
         for model, versions in models.items():
             while missing := _missing(client, model, versions, _stale(before, model, started)):
                 alive()
+                if time.monotonic() - started > _FIND_S:
+                    _refuse_unknown(client, model, versions)
                 if time.monotonic() - started > timeout_s:
                     told = f"{target.server} is not ready after {timeout_s:.0f} s: {missing}"
                     raise ServeError(f"{told}; look into its log, or allow more with --timeout")
@@ -130,6 +135,20 @@ def _refuse_failed(model: str, state: VersionState) -> None:
     raise ServeError(
         f"version {state.version} of {model} cannot be served: {state.error}; build it again with --replace"
     )
+
+
+def _refuse_unknown(client: Client, model: str, versions: Sequence[int]) -> None:
+    """What a server does not know that has nothing left to load will not come by itself."""
+    try:
+        found = states(client, model)
+    except (ServerUnavailable, DeadlineExceeded):
+        return
+    unknown = ", ".join(str(number) for number in versions if number not in found)
+    if found and unknown and all(each.state in (_FAILED, _AVAILABLE) for each in found.values()):
+        raise ServeError(
+            f"the server was told of no version {unknown} of {model}, only of {', '.join(map(str, sorted(found)))}, "
+            "and loads nothing more; serve it with: python -m serving swap"
+        )
 
 
 def _require_answer(target: Target, model: str, number: int, timeout_s: float) -> None:

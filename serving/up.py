@@ -58,7 +58,7 @@ def up(detach: bool, dry_run: bool, one_server_per_version: bool, timeout: float
     """
     from serving import plan
 
-    plans = [plan.make(order) for order in _orders(one_server_per_version, **asked)]
+    plans = [plan.make(order, elsewhere=dry_run) for order in _orders(one_server_per_version, **asked)]
     for remark in dict.fromkeys(each.remark for each in plans):
         click.echo(remark, err=True)
     if dry_run:

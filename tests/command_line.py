@@ -14,10 +14,10 @@ from typing import Any
 _MAKEFILE = Path(__file__).parents[1] / "Makefile"
 
 
-def run(*argv: object, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+def run(*argv: object, timeout: float = 300, **kwargs: Any) -> subprocess.CompletedProcess[str]:
     """A command line of ours as a user types it, in a process of its own."""
     command = [sys.executable, "-m", *map(str, argv)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **kwargs)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **kwargs)
 
 
 def run_here(*argv: object) -> subprocess.CompletedProcess[str]:

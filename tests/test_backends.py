@@ -152,6 +152,43 @@ def test_a_dry_run_prints_the_command_line_and_starts_nothing(repository, tmp_pa
     assert not (tmp_path / ".serving").exists()
 
 
+@pytest.fixture
+def without_engine(tmp_path):
+    """The environment of a machine with neither a docker, nor a stock server, nor a GPU's driver."""
+    (tmp_path / "bin").mkdir()
+    return {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nothing.sock", "PATH": str(tmp_path / "bin")}
+
+
+def test_a_container_is_written_down_where_no_engine_is(repository, tmp_path, without_engine):
+    up = ("serving", "up", "--model", "tiny", "--version", 2, "--repository", repository, "--dry-run")
+    done, on_gpus = (
+        run(*up, "--backend", "docker", *more, cwd=tmp_path, env=without_engine) for more in ((), ("--gpus", "all"))
+    )
+
+    assert done.stdout.startswith("docker run --rm --name tf-serving-suite-8500 ")
+    assert " tensorflow/serving:2.17.1 --model_config_file=/bundle/" in done.stdout
+    assert "--gpus" not in done.stdout
+    assert "as asked, though it cannot run here: there is no docker on the PATH" in done.stderr
+    assert " --gpus all " in on_gpus.stdout
+    assert " tensorflow/serving:2.17.1-gpu --model_config_file=/bundle/" in on_gpus.stdout
+
+
+def test_a_container_is_given_the_gpus_of_the_machine_unless_told_otherwise(repository, tmp_path, without_engine):
+    # as the driver of a machine with one answers
+    driver = tmp_path / "bin" / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 'NVIDIA H200, 550.54.15'\n")
+    driver.chmod(0o755)
+    up = ("serving", "up", "--model", "tiny", "--version", 2, "--repository", repository, "--dry-run")
+    with_all, with_none = (
+        run(*up, "--backend", "docker", *more, cwd=tmp_path, env=without_engine) for more in ((), ("--gpus", "none"))
+    )
+
+    assert " --gpus all --mount type=volume,source=tf-serving-suite-cuda-cache" in with_all.stdout
+    assert " tensorflow/serving:2.17.1-gpu " in with_all.stdout
+    assert "--gpus" not in with_none.stdout
+    assert " tensorflow/serving:2.17.1 " in with_none.stdout
+
+
 def test_what_can_be_reached_from_elsewhere_is_said(repository, tmp_path):
     up = ("serving", "up", "--model", "tiny", "--version", 2, "--repository", repository, "--dry-run")
     local, wide = (run(*up, "--backend", "embedded", "--host", host, cwd=tmp_path) for host in ("127.0.0.1", "0.0.0.0"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -72,6 +73,16 @@ def test_an_open_loop_asks_at_its_rate_whatever_the_server_does(server, arrival)
     assert (due[-1] - due[0]) / 1e9 == pytest.approx(1, rel=0.4 if arrival == "poisson" else 0.03)
 
 
+@pytest.mark.skipif(not Path("/proc/self/timerslack_ns").exists(), reason="this system has no timer slack to be told")
+def test_workers_are_woken_when_a_request_is_due_and_not_later(server):
+    with Session(Target(server), asking("quick"), Point(3, rate=10), Rules(warm_up=0, workers=2)):
+        children = [Path("/proc", each) for each in Path("/proc/thread-self/children").read_text().split()]
+        workers = [each for each in children if b"clients.loadgen.worker" in (each / "cmdline").read_bytes()]
+        slack = [(each / "timerslack_ns").read_text() for each in workers]
+
+    assert slack == ["1\n", "1\n"]
+
+
 def test_requests_beyond_every_window_arrive_whole(server):
     # 6 MB go over a window of 64 kB that the server opens again and again
     measured = drive(server, asking("quick", LARGE), Point(3, in_flight=3), 9, connections=1)
@@ -138,6 +149,16 @@ def test_what_is_under_way_at_the_end_is_waited_for(server):
     assert measured.ended == LIMIT
     assert codes(measured) == {"OK": 8}
     assert len(measured.done_ns) == 4  # the others came after the end, and are no part of the throughput
+
+
+def test_a_run_that_ends_before_its_first_answer_says_so(server):
+    point, rules = Point(3, in_flight=2), Rules(warm_up=0, limit_s=SLOW_S / 4)
+    with Session(Target(server), asking("slow"), point, rules) as session:
+        row = result.row(point, session.run(), rules)
+
+    assert row["requests"] == 2
+    assert row["requests_per_s"] == 0
+    assert "its first answer came after that; allow more with --limit" in row["doubts"][0]
 
 
 def test_a_steady_server_settles(server):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +18,8 @@ from command_line import assert_one_sentence, run
 from clients import drawing, fonts, footage
 from evaluation import pictures as files
 from evaluation.tasks.detection import Detection
+
+_CAMERA_PLACE = 8192  # bytes from a frame to the next, as camera.c has it
 
 
 @pytest.fixture
@@ -91,6 +96,41 @@ def test_a_video_among_pictures_and_a_limit(predict, video, folder, tmp_path):
     assert "0.png: tiny 2" in done.stdout
     assert "film.avi frame 2: tiny 2" in done.stdout
     assert len(frames(tmp_path / "found" / "film.mp4")) == 3
+
+
+@pytest.fixture(scope="session")
+def camera(tmp_path_factory):
+    """A driver's answers for /dev/video0, to be preloaded, as machines that test have no camera."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc to make a camera with")
+    library = tmp_path_factory.mktemp("camera") / "camera.so"
+    source = Path(__file__).with_name("camera.c")
+    subprocess.run(["gcc", "-Wall", "-Werror", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library
+
+
+def in_front_of(camera, pictures, path):
+    """The environment of a command whose camera sees these pictures."""
+    path.write_bytes(b"".join(_yuyv(picture).ljust(_CAMERA_PLACE, b"\0") for picture in pictures))
+    return {**os.environ, "LD_PRELOAD": str(camera), "CAMERA_FRAMES": str(path)}
+
+
+def _yuyv(picture):
+    luma, *chroma = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
+    red, blue = (each.reshape(48, 32, 2).mean(axis=2).astype(np.uint8) for each in chroma)
+    return np.stack([luma[:, ::2], blue, luma[:, 1::2], red], axis=2).tobytes()
+
+
+def test_a_camera_is_asked_about_and_drawn_like_a_video(server, camera, pictures, tmp_path):
+    asked = ("clients", "predict", 0, "--server", server, "--model", "tiny", "--min-score", 0.1, "--limit", 6)
+    seen = in_front_of(camera, pictures[:3], tmp_path / "frames")
+    found = objects(run(*asked, "--json", "--output", tmp_path / "found.mp4", cwd=tmp_path, env=seen))
+
+    assert [(each["video"], each["frame"]) for each in found] == [("0", number) for number in range(6)]
+    assert [each["detections"] for each in found[:3]] == [each["detections"] for each in found[3:]]
+    assert found[0]["detections"] != found[1]["detections"]
+    assert len(frames(tmp_path / "found.mp4")) == 6
+    assert footage.Video(tmp_path / "found.mp4").rate == pytest.approx(10)
 
 
 def test_a_picture_that_cannot_be_read_does_not_stop_the_others(predict, folder):

@@ -183,6 +183,13 @@ def test_wait_and_status_ask_any_server(server):
     assert [each["state"] for each in model["versions"]] == ["AVAILABLE", "AVAILABLE"]
 
 
+@pytest.mark.slow
+def test_waiting_for_what_a_server_was_never_told_of_ends_within_seconds(server):
+    done = run("serving", "wait", "--server", server, "--model", "tiny", "--version", 1, "--version", 9)
+
+    assert_one_sentence(done, "was told of no version 9 of tiny, only of 1, 2,", "python -m serving swap")
+
+
 def test_waiting_for_what_never_comes_ends_in_time(server):
     done = run("serving", "wait", "--server", server, "--model", "tiny", "--version", 9, "--timeout", 1)
 

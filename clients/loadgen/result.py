@@ -140,7 +140,7 @@ def _reasons(point: Point, measured: Measured, rules: Rules, found: Row) -> list
     if measured.ended == INTERRUPTED:
         reasons.append("it was interrupted")
     if measured.ended == LIMIT:
-        reasons.append(f"it did not settle within {rules.limit_s:g} s")
+        reasons.append(f"it did not settle within {rules.limit_s:g} s{_silence(measured)}")
     if failed:
         codes = ", ".join(f"{name} {each['requests']}" for name, each in found["errors"].items())
         reasons.append(f"{failed} of {found['requests']} requests failed: {codes}")
@@ -153,6 +153,12 @@ def _reasons(point: Point, measured: Measured, rules: Rules, found: Row) -> list
     if not measured.checked and point.version is not None:
         reasons.append("which version answered could not be seen in the answers")
     return reasons + [_outage(each) for each in found["outages"]]
+
+
+def _silence(measured: Measured) -> str:
+    """A throughput of nothing is explained: answers that came when nothing more was asked are not in it."""
+    late = len(measured.good) and not len(measured.done_ns)
+    return ", and its first answer came after that; allow more with --limit" if late else ""
 
 
 def _keeps_up(measured: Measured) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -150,5 +151,6 @@ def _bars(rules: Rules) -> Iterator[Callable[[Point], Watch]]:
 
 def _tell(bars: Progress, task: Any, now: Now, rules: Rules) -> None:
     failed = f", {now.failed} failed" if now.failed else ""
-    told = f"{now.requests} requests{failed}, p{rules.percent:g} {now.percentile_ms:.2f} ms"
+    so_far = "" if math.isnan(now.percentile_ms) else f", p{rules.percent:g} {now.percentile_ms:.2f} ms"
+    told = f"{now.requests} requests{failed}{so_far}"
     bars.update(task, completed=now.requests if rules.requests else now.seconds, told=told)

@@ -167,14 +167,28 @@ class Gate:
         place = self._place
         return pipeline.after(place, self.steps[place - 1], self.target) if place else self.source
 
+    @property
+    def _next(self) -> Path:
+        """Where the next try goes."""
+        return self.target.with_name(f"{len(self._tried)}-try") / self.target.name
+
     def _more_exact(self, judge: Judge) -> _Try:
         """The first try that meets the goal; BuildError where none does."""
         for words, change in self._way.rungs:
-            found = self._attempt(judge, words, change(self._step.params))
-            if found.score.met:
+            found = self._if_possible(judge, words, change(self._step.params))
+            if found and found.score.met:
                 return found
         order = self._order()
         return self._search(judge, order) or self._best(_layers(order))
+
+    def _if_possible(self, judge: Judge, words: str, changes: Params) -> _Try | None:
+        """An attempt; None where this model cannot be built so, which the next one does not suffer from."""
+        try:
+            return self._attempt(judge, words, changes)
+        except BuildError as reason:
+            shutil.rmtree(self._next.parent)
+            self.teller.say(f"{words}: cannot be built, as {reason}")
+            return None
 
     def _order(self) -> list[Suspect]:
         """What is taken back, in that order; nothing where the pass knows no layers."""
@@ -228,7 +242,7 @@ class Gate:
         named = [*filter(None, [step.params.get(self._way.param, "")]), *layers]
         listed = {self._way.param: ",".join(named)} if layers else {}
         changed = replace(step, params={**step.params, **changes, **listed})
-        target = self.target.with_name(f"{len(self._tried)}-try") / self.target.name
+        target = self._next
         target.parent.mkdir()
         steps = pipeline.run([changed, *self.steps[place + 1 :]], self._before, target, lambda *_: None)
         found = _Try(words, judge.score(target), (*self._tried[0].steps[:place], *steps), target, tuple(layers))

@@ -23,23 +23,35 @@ NAMES: Final = ("auto", *BACKENDS)
 
 @dataclass(frozen=True)
 class Choice:
-    """A backend, and why it was taken."""
+    """A backend, and why it was taken.
+
+    Attributes:
+        problem: why it cannot run here; empty when it can.
+    """
 
     name: str
     backend: Backend
     why: str
+    problem: str = ""
+
+    def require(self) -> None:
+        """ServeError when it cannot run here."""
+        if self.problem:
+            raise ServeError(f"backend {self.name} cannot run here: {self.problem}")
 
 
 def choose(name: str, launch: Launch) -> Choice:
-    """The backend of this name, or for ``auto`` the first that can run here; ServeError when it cannot.
+    """The backend of this name, whether it can run here or not, or for ``auto`` the first that can.
 
     ``auto`` opens nothing to the network that nobody asked to be open.
+
+    Raises:
+        ServeError: ``auto`` finds none.
     """
     if name != "auto":
         problem = BACKENDS[name].unfit()
-        if problem:
-            raise ServeError(f"backend {name} cannot run here: {problem}")
-        return Choice(name, BACKENDS[name], "as asked")
+        why = f"as asked, though it cannot run here: {problem}" if problem else "as asked"
+        return Choice(name, BACKENDS[name], why, problem)
     passed: list[str] = []
     for known, backend in BACKENDS.items():
         problem = backend.unfit() or _exposure(known, backend, launch)

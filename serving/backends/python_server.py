@@ -32,7 +32,7 @@ class PythonServer:
         found = gpu.first()
         return Facts(
             "the embedded server",
-            tensorflow=importlib.metadata.version("tensorflow"),
+            tensorflow=None if self.unfit() else importlib.metadata.version("tensorflow"),
             gpu=found.name,
             driver=found.driver,
             onednn=False if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else None,
