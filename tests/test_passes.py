@@ -179,7 +179,7 @@ def test_ranges_that_were_logged_can_be_frozen(sources, pictures, tmp_path, capf
     answers(folder, pictures)
     log.write_text(capfd.readouterr().err)
     registry.find("freeze_requantization_ranges")(
-        tmp_path / "quantize_nodes", tmp_path / "frozen", min_max_log_file=log
+        tmp_path / "quantize_nodes", tmp_path / "frozen", min_max_log_file=str(log)
     )
 
     assert "RequantizationRange" in operation_types(tmp_path / "quantize_nodes")
