@@ -3,11 +3,12 @@
 Asks one embedded server about a data set as `compare` does, pictures read and decoded, answers checked and written to
 disk, and beside it puts the same server under `bench` at the same batch and as many requests in flight, with the same
 pictures encoded before. Both take turns, so that a slow moment of the machine hits both. The demo's detector and the
-COCO one of the material (SUITE_MATERIAL), each twice: server and client share all processors, where every picture
-that is decoded takes time from the server; and apart, the server on the first processor and the client on the second,
-which shows whether the server ever waits. Also the peak memory of the whole command `compare` on 500 and on 5,000
-drawn pictures. Writes benchmarks/results/compare.json, anew after every part: pictures a second, and the shares of
-bench's.
+COCO one of the material (SUITE_MATERIAL), each twice: server and client share all processors, where every picture that
+is decoded takes time from the server; and apart, the server on the first processor and the client on the second, which
+shows whether the server ever waits. Beside the shares, what a question to one version costs the client in processor
+time, and how much of that is reading and decoding its picture, which no client can save. Also the peak memory of the
+whole command `compare` on 500 and on 5,000 drawn pictures. Writes benchmarks/results/compare.json, anew after every
+part: pictures a second, and the shares of bench's.
 """
 
 from __future__ import annotations
@@ -115,10 +116,12 @@ def _loads(subject: Subject, server: str, folder: Path) -> Any:
 def _load(client: Client, subject: Subject, dataset: Dataset, folder: Path, batch: int, in_flight: int) -> Any:
     """The shares of bench's throughput, with one version and with both."""
     wanted = run.Wanted(subject.name, VERSIONS, subject.task, folder, folder / "asked", batch, in_flight)
-    rounds = []
+    rounds, costs = [], []
     for _ in range(ROUNDS):
         benched = _bench(client, wanted, dataset)
+        start = time.process_time()
         alone = _asked(client, replace(wanted, versions=VERSIONS[:1]), dataset)
+        costs.append((time.process_time() - start) / len(dataset.questions))
         both = _asked(client, wanted, dataset)
         rounds.append({"bench": benched, "one_version": alone, "two_versions": both})
     medians = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
@@ -128,7 +131,16 @@ def _load(client: Client, subject: Subject, dataset: Dataset, folder: Path, batc
     }
     per_s = {f"{name}_per_s": round(value, 1) for name, value in medians.items()}
     sizes = {"questions": len(dataset.questions), "batch": batch, "in_flight": in_flight}
-    return {**sizes, **per_s, **shares, "rounds": rounds}
+    spent = {"client_ms": round(1e3 * statistics.median(costs), 3), "decoding_ms": round(1e3 * _decoding(dataset), 3)}
+    return {**sizes, **per_s, **shares, **spent, "rounds": rounds}
+
+
+def _decoding(dataset: Dataset) -> float:
+    """Seconds of processor time that reading and decoding a picture takes."""
+    start = time.thread_time()
+    for question in dataset.questions:
+        question.read()
+    return (time.thread_time() - start) / len(dataset.questions)
 
 
 def _bench(client: Client, wanted: run.Wanted, dataset: Dataset) -> float:

@@ -35,10 +35,10 @@ from clients.wire import tensors
 from serving import address
 
 ROUNDS, SECONDS = 3, 3.0
-OPEN_ROUNDS, OPEN_SECONDS = 5, 5.0  # so that every run has more requests than a 99th percentile needs
+OPEN_ROUNDS, OPEN_SECONDS = 7, 5.0  # so that every run has more requests than a 99th percentile needs
 WARM_UP_S = 1.0
 CLOSED = ((1, 1), (4, 1), (8, 1), (1, 8), (4, 8), (8, 32))  # connections, requests in flight on each
-OPEN = ((1, 200), (4, 800))  # connections, requests a second of all together
+OPEN = ((1, 100), (4, 400))  # connections, requests a second of all together
 RESULT = Path(__file__).parent / "results" / "loadgen.json"
 
 _PATH = "tensorflow.serving.PredictionService/Predict"

@@ -133,6 +133,22 @@ def _check_batch(arrays: Mapping[str, Array], signature: Signature, declared: Se
             )
 
 
+def takes(signature: Signature, batch: int) -> bool:
+    """Whether so many examples can be asked at a time: an input leaves their number open, or fixes this one."""
+    shapes = [tensor.shape for tensor in signature.inputs.values()]
+    return batch == 1 or any(shape is None or (shape and shape[0] in (None, batch)) for shape in shapes)
+
+
+def require_batch(signature: Signature, batch: int) -> None:
+    """WrongBatch where fewer examples would be answered than were counted, as some servers take any number."""
+    if not takes(signature, batch):
+        name, wanted = next(iter(signature.inputs.items()))
+        raise errors.WrongBatch(
+            f"input {name} is {described(wanted)}, which leaves no room for a batch of {batch}; "
+            "ask for one example at a time"
+        )
+
+
 def _listed(sizes: Sequence[int]) -> str:
     return f"batches of {', '.join(map(str, sorted(sizes)))}"
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from evaluation.datasets.questions import Content
+from evaluation.errors import BadPicture
+from evaluation.pictures import Picture
 from evaluation.tasks.prepared import Answer
 
 Row = Mapping[str, Any]  # of the load generator
@@ -89,17 +93,25 @@ class Example:
 
     Attributes:
         name: what the data set calls it.
-        picture: its file, where it has one.
+        read: its picture or tensors, as they were asked about.
         truth: what the labels say, in the task's own words; None without labels.
         answers: by version.
         drift: how different each version answers from the reference, 0 for the same; by version.
     """
 
     name: str
-    picture: Path | None
+    read: Callable[[], Content]
     truth: Answer | None
     answers: Mapping[int, Answer]
     drift: Mapping[int, float]
+
+    def picture(self) -> Picture | None:
+        """What was asked about, where it is a picture that can still be read."""
+        try:
+            content = self.read()
+        except BadPicture:
+            return None
+        return content if isinstance(content, np.ndarray) else None
 
 
 @dataclass(frozen=True)

@@ -133,12 +133,12 @@ def _judged(version: Compared, reference: Compared, goals: Goals) -> Judged:
 
 def _finding(quantity: str, goal: Goal, version: Compared, reference: Compared) -> Finding:
     value, usual = figures.value(version, quantity), figures.value(reference, quantity)
-    if value is None or usual is None:
+    if value is None or (usual is None and goal.is_relative):
         whose = version if value is None else reference
         return Finding(quantity, goal.priority, False, f"its {quantity} {_unknown(quantity, whose)}")
     verdict = quantities.meets(quantity, goal, value, usual, reference.version)
     difference = figures.main_score(version).difference if quantity == "accuracy" else None
-    doubt = _straddles(goal, usual, difference, version.version) if difference else ""
+    doubt = _straddles(goal, usual, difference, version.version) if difference and usual is not None else ""
     return Finding(quantity, goal.priority, verdict.met, f"{_metric(quantity, version)} {verdict.words}", doubt)
 
 
@@ -173,6 +173,8 @@ def _shipped(winner: Judged, judged: tuple[Judged, ...], reference: int) -> str:
     meets = "the goal" if count == 1 else f"all {count} goals"
     rate = f"{_speed(winner):.{0 if _speed(winner) >= 100 else 2}f} images/s"
     usual = next((each for each in judged if each.version == reference), winner)
+    if len(judged) == 1:
+        return f"Ship {winner.name}: it meets {meets} and answers {rate}."
     if winner is usual:
         return f"Ship {winner.name}: it meets {meets}, and of those that do it is the fastest with {rate}."
     if not usual.speed:

@@ -37,6 +37,7 @@ class Calibration:
         every: every so-manieth example is not learnt from; 0 for none.
         held: these are the examples held out, instead of the others.
         views: every picture comes whole and in parts, and mirrored, where there are few to judge by.
+        read: how a picture's file is read.
     """
 
     files: tuple[Path, ...]
@@ -44,6 +45,7 @@ class Calibration:
     every: int = 0
     held: bool = False
     views: bool = False
+    read: Callable[[Path], Any] = pictures.read
 
     def sha256(self) -> str:
         """A hash over every byte of the data."""
@@ -92,7 +94,7 @@ class Calibration:
     def _pictures(self, path: Path, shown: PictureInput) -> Iterator[Mapping[str, Any]]:
         """A picture as the graph's one input, or several views of it."""
         try:
-            picture = pictures.read(path)
+            picture = self.read(path)
         except BadPicture as error:
             raise BuildError(f"the picture {path} does not decode; repair or remove it") from error
         for view in _views(picture) if self.views else [picture]:

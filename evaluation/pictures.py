@@ -23,8 +23,13 @@ def printable(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def read(path: Path) -> Picture:
-    """Decode a picture file of any kind OpenCV knows; BadPicture when it is missing or none."""
+def read(path: Path, *, upright: bool = True) -> Picture:
+    """Decode a picture file of any kind OpenCV knows; BadPicture when it is missing or none.
+
+    Args:
+        upright: turned as the camera was held, where the file says how (EXIF); as it is stored otherwise.
+    """
+    flags = cv2.IMREAD_COLOR if upright else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         data = np.fromfile(path, np.uint8)  # not cv2.imread, which cannot tell missing from unreadable
     except OSError as error:
@@ -32,7 +37,7 @@ def read(path: Path) -> Picture:
             f"cannot read picture {printable(path)}: {(error.strerror or 'no such file').lower()}"
         ) from error
     try:
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        picture = cv2.imdecode(data, flags) if data.size else None
     except cv2.error:  # it says that it has more pixels than memory
         picture = None
     if picture is None:

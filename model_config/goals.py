@@ -55,6 +55,12 @@ class Goal(BaseModel):
             raise ValueError(f"a goal needs one of {known}")
         return self
 
+    @property
+    def is_relative(self) -> bool:
+        """Whether the reference's value has to be known to judge by it; a threshold alone asks for none."""
+        words = (self.max_degradation, self.percent_max_degradation, self.percent_min_improvement)
+        return any(word is not None for word in words)
+
     def __str__(self) -> str:
         """Such as ``max-degradation 0.005``."""
         words = self.model_dump(by_alias=True, exclude={"priority"}, exclude_none=True)
@@ -89,17 +95,21 @@ class Verdict:
     words: str
 
 
-def meets(quantity: str, goal: Goal, value: float, reference: float, against: int = 1) -> Verdict:
-    """Hold a value against a goal; ``reference`` is the value of the version that it is held ``against``.
+def meets(quantity: str, goal: Goal, value: float, reference: float | None, against: int = 1) -> Verdict:
+    """Hold a value against a goal.
 
     What is no number meets no goal.
 
     Args:
         quantity: a field of Goals, which says whether more or less is better.
+        reference: the value of the version that it is held ``against``; None where nobody knows it, which only a
+            goal that is not relative can do without.
     """
     sign = 1 if quantity in HIGHER_IS_BETTER else -1
-    missed = list(_missed(goal, sign, value, reference))
-    said = f"{in_unit(quantity, value)} against {in_unit(quantity, reference)} of version {against}"
+    missed = list(_missed(goal, sign, value, value if reference is None else reference))
+    said = in_unit(quantity, value)
+    if reference is not None:
+        said = f"{said} against {in_unit(quantity, reference)} of version {against}"
     if missed:
         return Verdict(False, f"{said} misses {' and '.join(missed)}")
     return Verdict(True, f"{said} meets {goal}")
@@ -123,7 +133,7 @@ def _missed(goal: Goal, sign: int, value: float, reference: float) -> Iterator[s
 
 
 def limit(quantity: str, goal: Goal, reference: float) -> float:
-    """The value that just meets a goal, to be drawn into charts."""
+    """The value that just meets a goal, to be drawn into charts; one that is not relative may have any reference."""
     sign, unit = (1 if quantity in HIGHER_IS_BETTER else -1), abs(reference) / 100
     least = [
         None if goal.max_degradation is None else reference - sign * goal.max_degradation,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import numpy as np
 from clients.comparison import Accuracy, Compared, Comparison, Costs, Difference, Example, Score
 from evaluation import pictures
 from evaluation.tasks.detection import Detected, Detection
+from model_config.goals import Goal, Goals
 
+GOALS = Goals(accuracy=Goal(max_degradation=0.02), p99=Goal(threshold=4), throughput=Goal(threshold=50))
 FOUND = Detection((10.0, 20.0, 60.0, 80.0), 3, "cat & <dog>", 0.91)
 
 
@@ -53,4 +57,19 @@ def example(folder: Path, name: str = "a.png", drift: float = 0.5) -> Example:
     path = folder / name
     pictures.write(np.full((100, 120, 3), 90, np.uint8), path)
     seen = Detected((FOUND,))
-    return Example(name, path, seen, {1: seen, 2: Detected(())}, {1: 0.0, 2: drift})
+    return Example(name, partial(pictures.read, path), seen, {1: seen, 2: Detected(())}, {1: 0.0, 2: drift})
+
+
+def full(folder: Path) -> Comparison:
+    """Three versions with everything that can be known of one."""
+    costs = {"load_seconds": 1.5, "memory_bytes": 6 * 10**8, "gpu_memory_bytes": 10**9}
+    many = [load(120.0, batch=batch, callers=callers) for batch in (1, 8) for callers in (1, 4)]
+    versions = (
+        compared(1, 0.9, *many, bounded(100.0, True), **costs),
+        compared(2, 0.89, load(310.0, p99=3.5), bounded(250.0, True), gap=(-0.03, 0.01), **costs),
+        replace(compared(5, 0.7, load(900.0, doubts=["it was <odd>"]), gap=(-0.3, -0.1)), recipe="trt_int8_and_more_"),
+    )
+    versions = (*versions[:2], replace(versions[2], verified_on="NVIDIA H200"))
+    found = comparison(*versions, unread=("b.png: is no picture",), environment={"cores": "2", "time": "2026-01-02T03"})
+    three = [example(folder, name, drift) for name, drift in (("a.png", 0.5), ("b.png", 0.25))]
+    return replace(found, examples=tuple(replace(each, answers={**each.answers, 5: each.answers[1]}) for each in three))

@@ -46,6 +46,19 @@ def test_a_later_run_goes_on_too(publisher, tmp_path):
     assert publisher.asked[-1] == ("/model.pb", f"bytes={3 * PIECE}-")
 
 
+def test_what_had_come_whole_when_its_run_was_killed_is_not_asked_for_again(publisher, tmp_path):
+    publisher.cut = [3 * PIECE, *[0] * 20]
+    with pytest.raises(SuiteError):
+        fetched(tmp_path, {"url": publisher.url("/model.pb"), "sha256": SHA256})
+    (part,) = (tmp_path / ".cache" / "fetch").glob("*.part")
+    part.write_bytes(CONTENT)
+    asked = len(publisher.asked)
+
+    folder, _, _ = fetched(tmp_path, {"url": publisher.url("/model.pb"), "sha256": SHA256})
+    assert (folder / "model.pb").read_bytes() == CONTENT
+    assert len(publisher.asked) == asked
+
+
 def test_parts_of_two_states_of_a_file_are_not_put_together(publisher, tmp_path):
     publisher.cut = [3 * PIECE, *[0] * 20]
     with pytest.raises(SuiteError):

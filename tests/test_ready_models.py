@@ -21,7 +21,8 @@ from serving import address
 
 pytestmark = pytest.mark.slow
 
-BUILT = {"facenet": (1, 2), "chexnet": (1,), "mnist": (1,)}
+MASKS = "mask_rcnn_inception_resnet_v2"
+BUILT = {"facenet": (1, 2), "chexnet": (1,), "mnist": (1,), MASKS: (1, 2)}
 
 
 def versions(name):
@@ -58,16 +59,19 @@ def faces():
 def house(tmp_path_factory, faces):
     """A folder with models as the entries expect them, built, and one server over all; their names, and embeddings."""
     import small_facenet
+    import small_mask_rcnn
     from conftest import MATERIAL
 
     folder = tmp_path_factory.mktemp("house")
     asked = (faces.astype(np.float32) - 127.5) / 128
     wanted = small_facenet.save(folder / "sources" / "facenet" / small_facenet.NAME, asked)
     small_facenet.draw_faces(folder / "data" / "lfw")
+    small_mask_rcnn.save(folder / "sources" / MASKS / "saved_model")
+    small_mask_rcnn.draw_scenes(folder / "data" / "coco_val2017")
     done("training", "draw", "data/nih_chest_xray14", "--pictures", 48, cwd=folder)
     quick = ("--size", 32, "--batch", 16, "--head-epochs", 1, "--epochs", 0)
     trained = done("training", "chexnet", *quick, "--json", cwd=folder)
-    names = ["facenet", "chexnet"]
+    names = ["facenet", "chexnet", MASKS]
     if MATERIAL.is_dir():
         mnist(folder, MATERIAL)
         names.append("mnist")
@@ -122,6 +126,32 @@ def test_faces_are_verified_by_pairs(server, house):
     # three pictures of one subject differ by noise alone, those of two in everything
     assert rows[1]["metric"]["value"] >= 0.9
     assert rows[2]["agreement"] >= 0.9
+
+
+def test_a_detector_with_masks_finds_what_is_there_one_picture_at_a_time(server, house):
+    rows = compared(server, house[0], MASKS, "--batch", "1,8")
+
+    assert [(row["metric"]["name"], row["metric"]["value"]) for row in rows.values()] == [("mAP", 1.0)] * 2
+    assert rows[2]["agreement"] == 1.0
+    # a batch of 8 would be answered for its first picture alone, and counted as 8
+    assert [load["batch"] for load in rows[1]["loads"]] == [1]
+
+
+def test_a_detector_with_masks_is_not_asked_about_several_pictures_at_a_time(server, house):
+    chosen = ("--server", server, "--model", MASKS, "--version", 1)
+    for command in (("compare", *chosen, "--ask-batch", 2), ("bench", *chosen, "--size", "64x64", "--batch", 8)):
+        refused = run("clients", *command, cwd=house[0])
+
+        assert refused.returncode == 1
+        assert "is uint8 [1, any, any, 3], which leaves no room for a batch of" in refused.stderr
+
+
+def test_a_detector_with_masks_says_what_it_found(server, house):
+    image = house[0] / "data" / "coco_val2017" / "images" / "000000000002.png"
+    chosen = ("--server", server, "--model", MASKS, "--version", 2, "--image", image)
+    said = json.loads(done("clients", "predict", *chosen, "--json", cwd=house[0]).stdout)
+
+    assert [(each["label"], each["score"]) for each in said["detections"]] == [("person", 0.9)]
 
 
 def test_chexnet_gives_categories_and_scores(house):

@@ -1,76 +1,20 @@
-"""The table in its four formats, and the page in a real browser."""
+"""The table in its four formats, and what the page's charts are made of."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from comparing import FOUND, bounded, compared, comparison, example, load
+from comparing import GOALS, compared, comparison, full
 
 from clients import verdict
-from clients.report import charts, table, write
+from clients.report import charts, table, vega
 from clients.report.digits import short
-from evaluation.tasks.classification import Classified, Guess
-from evaluation.tasks.multi_label import MultiLabelled
-from model_config.goals import Goal, Goals
-
-GOALS = Goals(accuracy=Goal(max_degradation=0.02), p99=Goal(threshold=4), throughput=Goal(threshold=50))
-CHROMIUM = Path("/usr/bin/chromium")
-
-
-def full(folder: Path):
-    """Three versions with everything that can be known of one."""
-    costs = {"load_seconds": 1.5, "memory_bytes": 6 * 10**8, "gpu_memory_bytes": 10**9}
-    many = [load(120.0, batch=batch, callers=callers) for batch in (1, 8) for callers in (1, 4)]
-    versions = (
-        compared(1, 0.9, *many, bounded(100.0, True), **costs),
-        compared(2, 0.89, load(310.0, p99=3.5), bounded(250.0, True), gap=(-0.03, 0.01), **costs),
-        replace(compared(5, 0.7, load(900.0, doubts=["it was <odd>"]), gap=(-0.3, -0.1)), recipe="trt_int8_and_more_"),
-    )
-    versions = (*versions[:2], replace(versions[2], verified_on="NVIDIA H200"))
-    found = comparison(*versions, unread=("b.png: is no picture",), environment={"cores": "2", "time": "2026-01-02T03"})
-    three = [example(folder, name, drift) for name, drift in (("a.png", 0.5), ("b.png", 0.25))]
-    return replace(found, examples=tuple(replace(each, answers={**each.answers, 5: each.answers[1]}) for each in three))
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    found = full(folder)
-    return found, *write.write(found, verdict.of(found, GOALS), folder / "out")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM} to look at the page with")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed, which drives the browser")
-    with api.sync_playwright() as play:
-        # in a container nobody but root is there, whom Chromium gives no sandbox
-        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser, written):
-    """The page as a reader opens it; whatever it says on the console, and whatever it asks for, is an error."""
-    told: list[str] = []
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    opened.on("console", lambda message: told.append(message.text))
-    opened.on("pageerror", lambda error: told.append(str(error)))
-    opened.on("request", lambda request: request.url.startswith("data:") or told.append(request.url))
-    address = written[2].as_uri()
-    opened.goto(address)
-    opened.wait_for_selector("[data-chart=size] svg")
-    yield opened
-    assert told == [address]
-    opened.close()
+from model_config.goals import Goals
 
 
 def printed(form: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -129,125 +73,15 @@ def test_every_chart_can_be_drawn_without_labels_and_without_speed(tmp_path):
     assert [chart.key for chart in charts.charts(comparison(blind), judged)] == ["size"]
 
 
-def test_the_page_is_small_and_nothing_in_it_ends_what_holds_it(written):
-    text = written[2].read_text()
+def test_what_draws_the_charts_is_made_once_and_again_where_nothing_can_be_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = vega.script()
+    (kept,) = vega.KEPT.iterdir()
+    assert kept.read_text() == made
+    kept.write_text("kept")
 
-    assert len(re.sub(r"data:image/jpeg;base64,[^\"]*", "", text)) < 3_000_000
-    assert text.count("data:image/jpeg") == 2  # each picture once, however many versions there are
-    assert "cat &amp; &lt;dog&gt;" in text
-    assert "it was &lt;odd&gt;" in text
-    assert "<dog>" not in text
-
-
-def test_the_verdict_stands_on_top_in_one_sentence(page):
-    assert page.locator("h2").first.inner_text().startswith("Ship version 2 (recipe_2): it meets all 3 goals")
-    assert page.locator(".reasons li").count() == 2
-
-
-def test_four_charts_are_drawn_and_told_to_those_who_cannot_see_them(page):
-    drawn = page.locator("[data-chart]")
-
-    assert drawn.evaluate_all("all => all.map(each => each.dataset.chart)") == ["speed", "accuracy", "latency", "size"]
-    for place in range(4):
-        assert drawn.nth(place).locator("svg path").count() > 3
-        assert "version 2 recipe_2" in drawn.nth(place).locator("..").get_attribute("aria-label")
-    assert page.locator("[data-chart=accuracy]").get_by_text("goal: 0.88").count() == 1
-    assert page.locator("[data-chart=latency]").get_by_text("p99 goal: 4 ms").count() == 1
-
-
-def order(page):
-    return page.locator("table.sortable tbody th").evaluate_all("all => all.map(each => parseInt(each.innerText))")
-
-
-def test_the_table_is_sorted_by_keyboard_and_says_how(page):
-    head = page.get_by_role("columnheader", name="images /s")
-    head.get_by_role("button").focus()
-    page.keyboard.press("Enter")
-    assert (order(page), head.get_attribute("aria-sort")) == ([1, 2, 5], "ascending")
-    page.keyboard.press("Enter")
-
-    assert (order(page), head.get_attribute("aria-sort")) == ([5, 2, 1], "descending")
-    assert page.locator("th[aria-sort=none]").count() == page.locator("th[aria-sort]").count() - 1
-
-
-def test_what_is_unknown_stands_last_whichever_way_it_is_sorted(page):
-    button = page.get_by_role("columnheader", name="load s").get_by_role("button")
-    for _ in range(2):
-        button.click()
-        assert order(page)[-1] == 5
-
-
-def test_another_versions_answers_are_shown_beside_the_truth(page):
-    shown = page.locator("article").first.locator("figure:visible figcaption")
-    assert shown.all_inner_texts() == ["ground truth", "2 recipe_2"]
-    page.get_by_role("button", name="1 recipe_1").click()
-
-    assert shown.all_inner_texts() == ["ground truth", "1 recipe_1"]
-    assert page.get_by_role("button", name="1 recipe_1").get_attribute("aria-pressed") == "true"
-    picture = page.locator("article").first.locator("figure:visible svg").last
-    assert picture.get_attribute("aria-label") == f"a.png: {FOUND.label} 0.91"
-    assert picture.locator("use").get_attribute("href") == "#picture-1"
-
-
-def test_a_phone_scrolls_nothing_but_tables_sideways(browser, written):
-    phone = browser.new_page(viewport={"width": 390, "height": 844})
-    phone.goto(written[2].as_uri())
-    phone.wait_for_selector("[data-chart=size] svg")
-
-    assert phone.evaluate("document.documentElement.scrollWidth") == 390
-    phone.close()
-
-
-@pytest.mark.parametrize(("scheme", "media"), [("light", "screen"), ("dark", "screen"), ("dark", "print")])
-def test_text_stands_out_from_its_ground_on_light_dark_and_paper(browser, written, scheme, media):
-    page = browser.new_page(color_scheme=scheme)
-    page.goto(written[2].as_uri())
-    page.emulate_media(media=media)
-
-    for place in (
-        "body",
-        ".verdict h2",
-        ".note",
-        ".tiles dt",
-        ".unknown",
-        ".meta",
-        "thead button",
-        "[aria-pressed=true]",
-    ):
-        assert page.locator(place).first.evaluate(_CONTRAST) >= 4.5, place
-    page.close()
-
-
-# by WCAG: the luminances of the text and of the first ground behind it that is not transparent
-_CONTRAST = """element => {
-  const parts = colour => colour.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(c => c / 255)
-    .map(c => c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
-    .reduce((sum, c, place) => sum + c * [.2126, .7152, .0722][place], 0);
-  let behind = element, ground;
-  do { ground = parts(getComputedStyle(behind).backgroundColor); behind = behind.parentElement; }
-  while (ground[3] === 0 && behind);
-  if (ground[3] === 0) ground = [255, 255, 255];
-  const [low, high] = [light(parts(getComputedStyle(element).color)), light(ground)].sort((a, b) => a - b);
-  return (high + .05) / (low + .05);
-}"""
-
-
-@pytest.mark.parametrize("kind", [Classified, MultiLabelled])
-def test_scores_stand_beside_the_picture(browser, tmp_path, kind):
-    said = [
-        kind((Guess(0, "cat", score, score > 0.5), Guess(1, "dog", 1 - score, score < 0.5))) for score in (0.9, 0.2)
-    ]
-    seen = replace(example(tmp_path), truth=kind((Guess(0, "cat", 1.0),)), answers=dict(zip((1, 2), said)))
-    found = comparison(compared(1, 0.9), compared(2, 0.9), examples=(seen, replace(seen, picture=None)))
-    _, path = write.write(found, verdict.of(found, Goals()), tmp_path / "out")
-    page = browser.new_page()
-    page.goto(path.as_uri())
-
-    for place in range(2):
-        card = page.locator("article").nth(place)
-        assert card.locator(".said").inner_text() == "cat"
-        assert card.locator("figure:visible .bars .label").all_inner_texts()[:1] == [
-            "cat" if kind is Classified else "dog"
-        ]
-    page.close()
+    assert vega.script() == "kept"
+    kept.unlink()
+    vega.KEPT.rmdir()
+    vega.KEPT.write_text("no folder")
+    assert vega.script() == made

@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -51,6 +52,16 @@ def test_the_job_gives_every_completion_its_own_shard():
         assert words[:2] == ["clients", "compare"]
         assert words[words.index("--shard") + 1] == f"{index + 1}/{job['spec']['completions']}"
         assert words[words.index("--output") + 1] == f"results/shard-{index}"
+
+
+@pytest.mark.parametrize("release", ["1.25", kubernetes_validate.latest_version()])
+def test_the_job_keeps_to_kubernetes_own_schema(release):
+    job = yaml.safe_load(JOB.read_text())
+    kubernetes_validate.validate(job, release, strict=True)
+
+    job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"][0]["path"] = "/elsewhere"
+    with pytest.raises(kubernetes_validate.ValidationError, match="'path' was unexpected"):
+        kubernetes_validate.validate(job, release, strict=True)
 
 
 def test_the_jobs_options_are_the_commands():

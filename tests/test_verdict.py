@@ -63,6 +63,22 @@ def test_what_is_not_known_meets_no_goal():
     assert "its memory is not known for version 1" in judged.reasons[1]
 
 
+def test_of_one_version_alone_nothing_is_said_of_others():
+    judged = verdict.of(comparison(compared(1, 0.9)), NEAR)
+
+    assert judged.sentence == "Ship version 1 (recipe_1): it meets the goal and answers 100 images/s."
+
+
+def test_a_threshold_asks_for_no_figure_of_the_reference():
+    found = comparison(compared(1, 0.9, load(100.0, p99=None)), compared(2, 0.9, load(200.0, p99=8.0)))
+    judged = verdict.of(found, Goals(p99=Goal(threshold=9)))
+    relative = verdict.of(found, Goals(p99=Goal(threshold=9, max_degradation=1)))
+
+    assert judged.winner == 2
+    assert [each.findings[0].words for each in judged.judged][1] == "p99 8 ms meets threshold 9"
+    assert relative.reasons[2] == "its p99 is not known from 500 requests; give --requests more"
+
+
 def test_a_difference_on_both_sides_of_the_goal_is_a_doubt():
     unsure = compared(2, 0.895, gap=(-0.02, 0.01))
     sure = compared(2, 0.895, gap=(-0.008, 0.001))

@@ -5,7 +5,7 @@ from __future__ import annotations
 # what is heavy is imported where it is needed, so that --help comes at once
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +122,9 @@ def _compare(connection: Connection, model: str, versions: tuple[int, ...], **gi
             bars.stop()
             _tell_shard(wanted, asked, given["as_json"])
             return 0
-        loads = measuring.loads_of(given)
+        loads = measuring.possible(measuring.loads_of(given), experts)
+        if len(loads.batches) < len(given["batches"]):
+            bars.console.print(f"measured with batch {_listed(loads.batches)} alone, as a version takes no other")
         measured = _bars(bars, "measuring", versions, loads.steps)
         speed = measuring.measure(experts, wanted, dataset, loads, measured)
         takes = measuring.costs_of(wanted, costs.metrics_of(target_of(connection), given["metrics_url"]))
@@ -190,6 +192,10 @@ def _bars(bars: Progress, verb: str, versions: tuple[int, ...], total: int) -> C
         bars.advance(tasks[number], more)
 
     return advance
+
+
+def _listed(batches: Sequence[int]) -> str:
+    return ", ".join(map(str, batches))
 
 
 def _command() -> str:

@@ -148,7 +148,7 @@ class _Worst:
         reference = next(iter(answers.values()))
         drift = {version: agreement.apart(reference, answer) for version, answer in answers.items()}
         self._count += 1
-        example = Example(question.name, question.path, right, answers, drift)
+        example = Example(question.name, question.read, right, answers, drift)
         # the count decides between equals, so that examples themselves are never held against each other
         heapq.heappush(self._kept, (max(drift.values()), -self._count, example))
         if len(self._kept) > EXAMPLES:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
-from clients import costs, speed
+from clients import checking, costs, speed
 from clients.ask import Expert
 from clients.compare.run import Wanted
 from clients.comparison import Costs, Row
@@ -28,6 +29,13 @@ def loads_of(given: Mapping[str, Any]) -> speed.Loads:
     return speed.Loads(
         given["batches"], given["in_flights"], given["slo_ms"], given["requests"], given["warm_up"], given["seconds"]
     )
+
+
+def possible(loads: speed.Loads, experts: Mapping[int, Expert]) -> speed.Loads:
+    """The loads without batches that a version does not take."""
+    signatures = [each.client.signature(each.model, each.version) for each in experts.values()]
+    batches = tuple(batch for batch in loads.batches if all(checking.takes(each, batch) for each in signatures))
+    return replace(loads, batches=batches or (1,))
 
 
 def measure(

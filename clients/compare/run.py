@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from clients import checking
 from clients.ask import Expert
 from clients.client import Client
 from clients.compare.asking import Asking, Told
@@ -61,6 +62,8 @@ def ask(client: Client, wanted: Wanted, dataset: Dataset, told: Told) -> dict[in
         ClientError: a version is not served, or does not answer rightly.
     """
     experts = {version: _expert(client, wanted, version, dataset) for version in wanted.versions}
+    for version in wanted.versions:
+        checking.require_batch(client.signature(wanted.model, version), wanted.batch)
     asked = windows(len(dataset.questions), wanted.batch, wanted.shard)
     with stores(wanted.folder, wanted.versions) as files:
         for version, store in files.items():

@@ -30,13 +30,13 @@ def comparison(
     with run.stores(wanted.folder, wanted.versions) as files:
         judged = judging.judge(files, dataset, wanted.task)
         recipes = run.recipes(files)
-    examples = worst.write(judged.examples, dataset, wanted.folder / WORST)
+    worst.write(judged.examples, wanted.folder / WORST)
     versions = tuple(_compared(wanted, n, recipes[n], judged, speed.get(n, ()), costs[n]) for n in wanted.versions)
     return Comparison(
         wanted.model,
         wanted.versions[0],
         versions,
-        examples,
+        judged.examples,
         judged.unread,
         environment.describe(),
         _commands(wanted, command),

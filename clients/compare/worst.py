@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,6 @@ import numpy as np
 from clients import drawing
 from clients.comparison import Example
 from evaluation import pictures
-from evaluation.datasets.questions import Dataset
 from evaluation.metrics import agreement
 from evaluation.pictures import Picture
 from evaluation.tasks.detection import Detected
@@ -26,29 +24,16 @@ Box = tuple[float, float, float, float]
 _HEIGHT: Final = 480  # pixels of each picture
 _MOST_WIDTH: Final = 1920
 _GAP: Final = 8
-_PLAIN: Final = "pictures"  # of rows of arrays, which have no file
 
 
-def write(examples: Sequence[Example], dataset: Dataset, folder: Path) -> tuple[Example, ...]:
-    """Draw the answers of all examples on which versions differ; gives the examples, each with a picture's file.
-
-    What was there before goes away.
-    """
+def write(examples: Sequence[Example], folder: Path) -> None:
+    """Draw the answers of all examples on which versions differ; what was there before goes away."""
     shutil.rmtree(folder, ignore_errors=True)
-    rows = {question.name: question for question in dataset.questions if question.path is None}
-    kept = []
     for number, example in enumerate(examples, start=1):
-        if example.picture is None and example.name in rows:
-            content = rows[example.name].read()
-            if isinstance(content, np.ndarray):
-                path = folder / _PLAIN / f"{_spelled(example.name)}.png"
-                pictures.write(content, path)
-                example = replace(example, picture=path)
-        if example.picture is not None and max(example.drift.values()) > 0:
-            picture = beside(example, pictures.read(example.picture))
-            pictures.write(picture, folder / f"{number:02}-{_spelled(Path(example.name).stem)}.jpg")
-        kept.append(example)
-    return tuple(kept)
+        picture = example.picture() if max(example.drift.values()) > 0 else None
+        if picture is not None:
+            name = f"{number:02}-{_spelled(Path(example.name).stem)}.jpg"
+            pictures.write(beside(example, picture), folder / name)
 
 
 def beside(example: Example, picture: Picture) -> Picture:

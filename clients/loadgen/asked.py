@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+from clients import checking
 from clients.ask import Expert
 from clients.client import Client
 from clients.loadgen import payload, saved_model
@@ -55,10 +56,11 @@ class Asked:
 
     def requests(self, client: Client, model: str, version: int | None, batch: int) -> list[wire.PredictRequest]:
         """What one version on a server is to be asked."""
+        signature = client.signature(model, version, *([self.signature] if self.signature else []))
+        checking.require_batch(signature, batch)
         if self.images:
             expert = Expert.connect(client, model, version, task=self.task)
             return [expert.request(each) for each in batches(self._read(), batch)]
-        signature = client.signature(model, version, *([self.signature] if self.signature else []))
         return payload.requests(model, self.arrays(signature, batch), version, self.signature)
 
     def of_server(self, client: Client, model: str, version: int | None, batch: int) -> Payload:
@@ -70,6 +72,7 @@ class Asked:
     def of_folder(self, folder: Path, batch: int) -> Payload:
         """The requests for a version that runs in a process of ours."""
         found = saved_model.signature(folder, self.signature)
+        checking.require_batch(found, batch)
         if self.images:
             task = prepared.prepared(self.task, found, None)
             inputs = [task.encode(each)[0] for each in batches(self._read(), batch)]

@@ -23,6 +23,10 @@ _A_ROW: Final = 46  # pixels of a version's strip
 _BAD: Final = "#d04a4a"
 _INK: Final = "currentColor"  # of the page
 _FONT: Final = "system-ui, sans-serif"
+# of a version where it stands in a chart; no longer than that is wide
+_NAME: Final[Mapping[str, Any]] = MappingProxyType(
+    {"align": "left", "fontSize": 12, "fontWeight": 600, "limit": alt.ExprRef("width")}
+)
 _CONFIG: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "background": "transparent",
@@ -171,7 +175,9 @@ def _limit(comparison: Comparison, verdict: Verdict, quantity: str) -> float | N
     goal = getattr(verdict.goals, quantity)
     first = next(each for each in comparison.versions if each.version == comparison.reference)
     usual = figures.value(first, quantity)
-    return None if goal is None or usual is None else limit(quantity, goal, usual)
+    if goal is None or (usual is None and goal.is_relative):
+        return None
+    return limit(quantity, goal, usual or 0.0)
 
 
 def _goal_lines(comparison: Comparison, verdict: Verdict) -> Iterator[Any]:
@@ -208,9 +214,7 @@ def _latencies(comparison: Comparison, verdict: Verdict) -> Chart | None:
     lines = ticks.mark_rule(strokeWidth=2, color=_INK).encode(x, y, low, tooltip=["name:N", "what:N", "told:N"])
     words = ticks.mark_text(align="left", dx=3, dy=5, fontSize=11, baseline="top").encode(x, y, text="what:N")
     names = [{"name": v.name, "top": count - place} for place, (v, _) in enumerate(measured)]
-    titles = alt.Chart(alt.Data(values=names)).mark_text(
-        align="left", baseline="top", dy=4, fontSize=12, fontWeight=600
-    )
+    titles = alt.Chart(alt.Data(values=names)).mark_text(**_NAME, baseline="top", dy=4)
     edge = _limit(comparison, verdict, "p99")
     goal = [] if edge is None else list(_goal_line_at(edge, f"p99 goal: {edge:.4g} ms"))
     layers = [hills, lines, words, titles.encode(alt.Y("top:Q"), x=alt.value(2), text="name:N"), *goal]
@@ -226,7 +230,9 @@ def _latencies(comparison: Comparison, verdict: Verdict) -> Chart | None:
 def _goal_line_at(edge: float, words: str) -> Iterator[Any]:
     data = alt.Chart(alt.Data(values=[{"ms": edge, "words": words}]))
     yield data.mark_rule(strokeDash=[5, 4], color=_BAD, strokeWidth=1.5).encode(alt.X("ms:Q"))
-    yield data.mark_text(fontSize=11, align="right", dx=-4, dy=8).encode(alt.X("ms:Q"), y=alt.value(0), text="words:N")
+    # above the strips, whose names begin where a tight goal lies
+    words_over = data.mark_text(fontSize=11, align="right", dx=4, dy=-7)
+    yield words_over.encode(alt.X("ms:Q"), y=alt.value(0), text="words:N")
 
 
 def _strip(version: Compared, row: Row, place: int, dyes: Mapping[int, str]) -> Iterator[dict[str, Any]]:
@@ -262,10 +268,14 @@ def _sizes(comparison: Comparison) -> Chart | None:
     if not bars:
         return None
     data = alt.Chart(alt.Data(values=bars))
-    y = alt.Y("name:N", title=None, sort=None, axis=alt.Axis(labelLimit=220, domain=False))
-    room = alt.Scale(domain=[0, 1.2 * max(bar["mb"] for bar in bars)], nice=False)  # for the words behind the longest
+    y = alt.Y("name:N", sort=None, axis=None)
+    room = alt.Scale(domain=[0, 1.35 * max(bar["mb"] for bar in bars)], nice=False)  # for the words behind the longest
     x = alt.X("mb:Q", title="megabytes", scale=room, axis=alt.Axis(tickCount=5))
-    blocks = data.mark_bar(cornerRadiusEnd=4, height={"band": 0.62}).encode(x, y, alt.Color("colour:N", scale=None))
-    words = data.mark_text(align="left", dx=6, fontSize=12).encode(x, y, text="told:N")
+    # the names stand above their bars, as beside them they would take a phone's whole width
+    blocks = data.mark_bar(cornerRadiusEnd=4, height=16, yOffset=9).encode(x, y, alt.Color("colour:N", scale=None))
+    words = data.mark_text(align="left", dx=6, fontSize=12, yOffset=9).encode(x, y, text="told:N")
+    names = data.mark_text(**_NAME, yOffset=-9).encode(y, x=alt.value(2), text="name:N")
     told = "; ".join(f"version {bar['name']}: {bar['told']}" for bar in bars)
-    return _chart("size", "Size of what is loaded to answer.", told, [blocks, words], max(110, _A_ROW * len(bars)))
+    return _chart(
+        "size", "Size of what is loaded to answer.", told, [blocks, words, names], max(110, _A_ROW * len(bars))
+    )

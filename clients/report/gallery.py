@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -15,8 +14,8 @@ import cv2
 from clients.comparison import Comparison, Example
 from clients.drawing import colour_of
 from evaluation import pictures
-from evaluation.errors import BadPicture
 from evaluation.metrics.agreement import AGREE_SCORE
+from evaluation.pictures import Picture
 from evaluation.tasks.classification import Classified, Guess
 from evaluation.tasks.detection import Detected, Detection
 from evaluation.tasks.embedding import Shown as Subject
@@ -103,20 +102,19 @@ def cards(comparison: Comparison) -> Iterator[Card]:
         left = Panel(f"{first.caption}, the reference", None, first.told)
         if example.truth is not None:
             left = Panel("ground truth", None, told(example.truth, truth=True))
-        yield Card(example.name, _drift(example, comparison.reference), _shown(example.picture), left, tuple(panels))
+        yield Card(example.name, _drift(example, comparison.reference), _shown(example.picture()), left, tuple(panels))
 
 
 def _drift(example: Example, reference: int) -> str:
     others = {number: drift for number, drift in example.drift.items() if number != reference}
-    return ", ".join(f"version {number} differs by {drift:.3g}" for number, drift in others.items())
+    if len(others) == 1:
+        return ", ".join(f"version {number} differs by {drift:.3g}" for number, drift in others.items())
+    told = ", ".join(f"{number} by {drift:.3g}" for number, drift in others.items())
+    return f"differing from version {reference}: {told}" if told else ""
 
 
-def _shown(path: Path | None) -> Shown | None:
-    """A picture for the page, small enough; nothing where it can no longer be read."""
-    try:
-        picture = pictures.read(path) if path else None
-    except BadPicture:
-        return None
+def _shown(picture: Picture | None) -> Shown | None:
+    """A picture for the page, small enough."""
     if picture is None:
         return None
     height, width = picture.shape[:2]

@@ -6,14 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import altair
 import jinja2
-import vl_convert
 from markupsafe import Markup
 
 from clients import figures
 from clients.comparison import Comparison
-from clients.report import charts, details, gallery, rows, table, tiles
+from clients.report import charts, details, gallery, rows, table, tiles, vega
 from clients.report.columns import columns
 from clients.verdict import Verdict
 from evaluation.metrics.agreement import AGREE_SCORE
@@ -32,6 +30,7 @@ def write(comparison: Comparison, verdict: Verdict, folder: Path) -> tuple[Path,
 def _page(comparison: Comparison, verdict: Verdict) -> str:
     loader = jinja2.PackageLoader("clients.report", "page")
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["breakable"] = _breakable
     drawn = charts.charts(comparison, verdict)
     return environment.get_template("page.html.j2").render(
         comparison=comparison,
@@ -41,7 +40,7 @@ def _page(comparison: Comparison, verdict: Verdict) -> str:
         colours=charts.colours(comparison),
         charts=drawn,
         specs=Markup(_for_a_script({chart.key: chart.spec for chart in drawn})),
-        vega=Markup(_vega()) if drawn else "",
+        vega=Markup(vega.script()) if drawn else "",
         style=Markup(_part("page.css")),
         script=Markup(_part("page.js")),
         doubts=table.doubts(comparison, verdict),
@@ -57,10 +56,9 @@ def _part(name: str) -> str:
     return Path(__file__).with_name("page").joinpath(name).read_text(encoding="utf-8")
 
 
-def _vega() -> str:
-    """Vega, Vega-Lite and vega-embed of the release that the charts are written for, as one script."""
-    release = altair.SCHEMA_VERSION.lstrip("v").rpartition(".")[0]
-    return vl_convert.javascript_bundle(vl_version=release)  # type: ignore[call-arg]  # its types ask for more
+def _breakable(text: str) -> Markup:
+    """A name that may go on in the next line behind each of its parts."""
+    return Markup("_<wbr>").join(text.split("_"))
 
 
 def _for_a_script(value: Any) -> str:

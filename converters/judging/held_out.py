@@ -59,8 +59,9 @@ class Labelled:
         return paths
 
     def rows(self, graph: Graph) -> Iterator[Mapping[str, Any]]:
-        """One picture after the other."""
-        return calibration.Calibration(self.files, self.way).rows(graph)
+        """One picture after the other, turned as its boxes are."""
+        reads = {each.path: each.read for each in self.dataset.questions}
+        return calibration.Calibration(self.files, self.way, read=lambda path: reads[path]()).rows(graph)
 
 
 @dataclass(frozen=True)

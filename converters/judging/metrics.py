@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from converters.judging.answers import Arrays
 from converters.judging.held_out import Labelled
-from evaluation import pictures
+from evaluation.datasets.questions import Question
 from evaluation.metrics import agreement
 from evaluation.metrics.average_precision import average_precision as precision
 from evaluation.tasks import detection
@@ -48,7 +47,7 @@ class Metric:
 def average_precision(name: str, labelled: Labelled, wanted: Answers, detector: Prepared) -> Metric:
     """COCO's mAP or mAP@0.5, on labelled pictures."""
     questions = labelled.dataset.questions
-    places = [_placed(path, detector.encoder) for path in labelled.files]
+    places = [_placed(question, detector.encoder) for question in questions]
 
     def value(answers: Answers) -> float:
         found = (detection.decode_placed(each, [place], {}, detector.how)[0] for each, place in zip(answers, places))
@@ -58,11 +57,12 @@ def average_precision(name: str, labelled: Labelled, wanted: Answers, detector: 
     return Metric(name, value, value(wanted), allowed=0.005)
 
 
-def _placed(path: Path, encoder: Encoder | Feed) -> Placement:
+def _placed(question: Question, encoder: Encoder | Feed) -> Placement:
     """Where a picture lies in the input."""
     assert isinstance(encoder, Encoder)  # as detectors are asked about pictures
-    height, width = pictures.read(path).shape[:2]
-    return placed((height, width), encoder.frame, encoder.how.fit)
+    picture = question.read()
+    assert isinstance(picture, np.ndarray)
+    return placed((picture.shape[0], picture.shape[1]), encoder.frame, encoder.how.fit)
 
 
 def detection_agreement(wanted: Answers, how: Decode) -> Metric:

@@ -15,6 +15,7 @@ from evaluation import pictures
 from evaluation.datasets import fingerprints
 from evaluation.datasets.questions import Dataset, Question
 from evaluation.errors import BadDataset
+from evaluation.pictures import Picture
 from evaluation.tasks.detection import Detected, Detection
 from model_config.data import Data
 
@@ -76,7 +77,20 @@ def _question(folder: Path, index: Any, image: dict[str, Any]) -> Question:
     path = folder / image["file_name"]
     annotations = index.loadAnns(index.getAnnIds(imgIds=image["id"]))
     truth = Detected(tuple(_truth(index, annotation) for annotation in annotations)) if index.anns else None
-    return Question(image["id"], image["file_name"], path, truth, partial(pictures.read, path))
+    size = (image.get("height"), image.get("width"))
+    return Question(image["id"], image["file_name"], path, truth, partial(_picture, path, size))
+
+
+def _picture(path: Path, labelled: tuple[Any, Any]) -> Picture:
+    """As it is stored, which is what COCO's boxes are drawn on; upright where only that is as large as the index says.
+
+    TensorFlow, torchvision and pycocotools do not turn pictures either, but some tools that draw boxes do.
+    """
+    stored = pictures.read(path, upright=False)
+    if stored.shape[:2] in (labelled, labelled[::-1]) and stored.shape[:2] != labelled:
+        upright = pictures.read(path)
+        return upright if upright.shape[:2] == labelled else stored
+    return stored
 
 
 def _truth(index: Any, annotation: dict[str, Any]) -> Detection:

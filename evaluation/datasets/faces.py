@@ -88,4 +88,5 @@ class _Found:
         stem = self.folder / name / f"{name}_{number:04}"
         usual = [stem.with_name(stem.name + ending) for ending in _ENDINGS]
         path = next((each for each in usual if each.is_file()), usual[0])
-        return Question(len(self.questions), f"{name}/{path.name}", path, Subject(name), partial(pictures.read, path))
+        read = partial(pictures.read, path, upright=False)
+        return Question(len(self.questions), f"{name}/{path.name}", path, Subject(name), read)

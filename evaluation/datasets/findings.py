@@ -94,7 +94,7 @@ def _question(place: int, row: _Row, paths: Sequence[Path]) -> Question:
     names = tuple(sorted(_names(row.labels.split(_SEPARATOR))))
     if len(paths) != 1:
         return Question(place, row.file, None, Findings(names), partial(_missing, row, len(paths)))
-    return Question(place, row.file, paths[0], Findings(names), partial(pictures.read, paths[0]))
+    return Question(place, row.file, paths[0], Findings(names), partial(pictures.read, paths[0], upright=False))
 
 
 def _names(labels: Sequence[str]) -> Iterator[str]:

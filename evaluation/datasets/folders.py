@@ -44,4 +44,4 @@ def files(folder: Path) -> list[Path]:
 
 def _question(place: int, folder: Path, path: Path) -> Question:
     name = pictures.printable(f"{folder.name}/{path.name}")
-    return Question(place, name, path, ClassName(folder.name), partial(pictures.read, path))
+    return Question(place, name, path, ClassName(folder.name), partial(pictures.read, path, upright=False))

@@ -40,16 +40,17 @@ def download(wanted: Download, whole: Path, homepage: str | None, told: Progress
     """
     whole.parent.mkdir(parents=True, exist_ok=True)
     partial, failures = Partial(wanted.url, whole), 0
-    while True:
+    while not partial.is_whole:
         before = partial.size
         try:
             _go_on(wanted, partial, homepage, told)
-            return partial.finish()
+            break
         except (_Broken, requests.RequestException) as error:
             failures = 0 if partial.size > before else failures + 1
             if failures >= _TRIES:
                 raise SuiteError(_gave_up(wanted, partial, error)) from error
         time.sleep(_PAUSE_S * 2 ** max(0, failures - 1))
+    partial.finish()
 
 
 def _go_on(wanted: Download, partial: Partial, homepage: str | None, told: Progress) -> None:
@@ -95,11 +96,11 @@ def _begin(wanted: Download, response: requests.Response, partial: Partial) -> i
             raise _Broken("the server sent another part than was asked for")
         total = None if found[2] == "*" else int(found[2])
     else:
-        partial.discard()
-        partial.path.touch()
-        partial.began_with(response.headers)
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdigit() else None
+        partial.discard()
+        partial.path.touch()
+        partial.began_with(response.headers, total)
     if None not in (wanted.size, total) and wanted.size != total:
         partial.discard()
         raise SuiteError(

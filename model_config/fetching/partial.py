@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _KNOWN_BY: Final = ("ETag", "Last-Modified")
 
@@ -28,21 +28,34 @@ class Partial:
         """How many bytes have come."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def began_with(self, headers: Mapping[str, str]) -> None:
-        """Remember what the publisher calls the file's state, so that no two states are put together."""
+    @property
+    def is_whole(self) -> bool:
+        """All has come, though whoever fetched it did not get to say so."""
+        return self.size > 0 and self._noted().get("bytes") == self.size
+
+    def began_with(self, headers: Mapping[str, str], total: int | None) -> None:
+        """Remember what the publisher calls the file's state, so that no two states are put together.
+
+        Args:
+            total: bytes of the whole file, where the publisher says so.
+        """
         named = next((headers[name] for name in _KNOWN_BY if headers.get(name)), "")
         weak = named.startswith("W/")  # of two files that differ in their bytes it may say the same
-        self._note.write_text(json.dumps({"url": self.url, "state": "" if weak else named}), encoding="utf-8")
+        note = {"url": self.url, "state": "" if weak else named, "bytes": total}
+        self._note.write_text(json.dumps(note), encoding="utf-8")
 
     def resumable(self) -> Mapping[str, str]:
         """The headers that ask for the rest only; none where it is not known to be the rest of the same file."""
+        state = self._noted().get("state")
+        return {"Range": f"bytes={self.size}-", "If-Range": str(state)} if self.size and state else {}
+
+    def _noted(self) -> Mapping[str, Any]:
+        """What was remembered of this address."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        if not self.size or note.get("url") != self.url or not note.get("state"):
-            return {}
-        return {"Range": f"bytes={self.size}-", "If-Range": str(note["state"])}
+        return note if isinstance(note, dict) and note.get("url") == self.url else {}
 
     def discard(self) -> None:
         """Begin anew."""
