@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from command_line import assert_one_sentence, run
 
 SIZE = ("--size", "48x64")
+_SAMPLE_BYTES = 32  # of a request in a worker's file
 POINT = {
     "version",
     "batch",
@@ -154,8 +156,13 @@ def test_files_of_two_measurements_are_held_against_each_other(server, tmp_path)
 def test_ctrl_c_ends_it_with_the_numbers_so_far(server, tmp_path):
     arguments = ("--server", server, "--model", "tiny", "--version", "1,2", *SIZE, "--limit", 60, "--window", 50)
     command = [sys.executable, "-m", "clients", "bench", *map(str, arguments), "--json", "--output", tmp_path / "s"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(4)
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    # more than the warm-up's
+    while sum(file.stat().st_size for file in tmp_path.glob("bench-*/*.samples")) < 100 * _SAMPLE_BYTES:
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.1)
     child.send_signal(signal.SIGINT)
     output, errors = child.communicate(timeout=60)
     (row,) = json.loads(output)["rows"]
