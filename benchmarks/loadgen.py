@@ -3,10 +3,10 @@
 Both ask the same server, nghttpd, which answers every request at once with one small PredictResponse, with the same
 body over the same number of connections and requests in flight, in turns: on one processor, while the server has
 another, to see how much they can drive; wherever the system puts them, to see what they read off the clock. Neither
-tool nor server is ours (Debian: nghttp2-client, nghttp2-server). An open loop has one connection, as several of h2load's
-ask at the same moments and wait for each other, while ours ask in turn; h2load runs twice a round, before and after us,
-as what two of its own runs differ by is the least that can be told. Writes benchmarks/results/loadgen.json: medians over
-the rounds, of requests a second and of p50 and p99 in microseconds.
+tool nor server is ours (Debian: nghttp2-client, nghttp2-server). An open loop has one connection, as several of
+h2load's ask at the same moments and wait for each other, while ours ask in turn; h2load runs twice a round, before and
+after us, as what two of its own runs differ by is the least that can be told. Writes benchmarks/results/loadgen.json:
+medians over the rounds, of requests a second and of p50 and p99 in microseconds.
 """
 
 from __future__ import annotations
