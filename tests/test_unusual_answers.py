@@ -17,7 +17,6 @@ from clients import costs, verdict
 from clients.compare import worst
 from clients.loadgen.measure import Target
 from clients.report import table, write
-from evaluation import pictures
 from evaluation.datasets.questions import Dataset, Flags, Pair, Question
 from evaluation.errors import BadAnswer
 from evaluation.metrics.first_guesses import FirstGuesses
@@ -100,8 +99,8 @@ def test_what_is_no_number_meets_no_goal(goal, value, reference):
 def untold(tmp_path):
     """Two versions on questions that cannot tell how good they are, and a picture of one row."""
     versions = [compared(1, NAN), replace(compared(2, NAN), accuracy=compared(1, NAN).accuracy)]
-    pictures.write(np.zeros((1, 3000, 3), np.uint8), tmp_path / "row.png")
-    shown = replace(example(tmp_path), picture=tmp_path / "row.png", truth=Shown('Ann "A" <Lee>'))
+    row = np.zeros((1, 3000, 3), np.uint8)
+    shown = replace(example(tmp_path), read=lambda: row, truth=Shown('Ann "A" <Lee>'))
     return comparison(*versions, examples=(shown,))
 
 
