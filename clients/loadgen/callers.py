@@ -14,7 +14,7 @@ from clients.loadgen.pool import Slot
 
 _RETRY_NS = 100_000_000  # between two tries of a caller whom nobody answers
 _NEVER = 2**62
-_LEAD_NS = 100_000  # a sleep ends up to that much late
+_LEAD_NS = 300_000  # a sleep ends up to that much late
 _LEAD_SHARE = 0.1  # of the time between two requests at most, as it costs a processor
 
 
