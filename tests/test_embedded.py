@@ -52,10 +52,13 @@ def serve(*flags: str):
     command = [sys.executable, "-m", "serving.embedded", f"--port={port}", *flags]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
         server = f"{address.LOCAL}:{port}"
-        wait_for_port(server, child)
-        yield server
-        child.terminate()
-        assert child.wait(20) == 0
+        try:
+            wait_for_port(server, child)
+            yield server
+            child.terminate()
+            assert child.wait(20) == 0
+        finally:
+            child.kill()
 
 
 def wait_for_port(server: str, child: subprocess.Popen[str]) -> None:

@@ -24,11 +24,12 @@ from converters.tensorrt import machine
 from model_config import base_path
 from serving import address
 
-pytestmark = [pytest.mark.gpu, pytest.mark.slow]
+_LADDER_S = 1200  # every try builds engines
+
+pytestmark = [pytest.mark.gpu, pytest.mark.slow, pytest.mark.timeout(_LADDER_S + 300)]
 
 ROWS = np.random.default_rng(5).normal(size=(32, 16, 16, 8)).astype(np.float32)
 BATCHES = (1, 4)
-_LADDER_S = 1200  # every try builds engines
 
 
 def network(x):

@@ -67,6 +67,22 @@ def test_ctrl_c_a_supervisor_and_a_closing_terminal_stop_alike(stop):
         assert child.wait(30) == 0
 
 
+def test_a_signal_is_heard_while_the_main_thread_runs_no_python():
+    # as between its last look for a signal and the wait that follows
+    program = (
+        "import hashlib, os, threading; from serving.signals import stop_signal; stop = stop_signal(); "
+        "threading.Thread(target=lambda: (stop.wait(), os._exit(0))).start(); print(flush=True); "
+        "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        child.terminate()
+        try:
+            assert child.wait(30) == 0
+        finally:
+            child.kill()
+
+
 def test_a_server_in_the_foreground_is_stopped_from_elsewhere_too(repository, port, tmp_path):
     with foreground(repository, port, tmp_path) as child:
         stopped = run("serving", "down", "--port", port, cwd=tmp_path)
