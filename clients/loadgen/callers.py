@@ -38,7 +38,7 @@ class Callers(Protocol):
         """Something came on a connection, which is flushed afterwards."""
 
     def tick(self, now: int) -> None:
-        """``next_due`` has come."""
+        """``next_due`` has come, or is nearer than ``lead_ns``."""
 
 
 class Quota:
@@ -116,7 +116,7 @@ class Open:
         """Changes nothing: that is the point of an open loop."""
 
     def tick(self, now: int) -> None:
-        """Ask whatever is due; where nobody is there it has failed at once."""
+        """Ask whatever is due, have the next one ready; where nobody is there it has failed at once."""
         while self.next_due <= now:
             slot = self._next_slot()
             if slot:
@@ -127,10 +127,14 @@ class Open:
             else:  # a connection is on its way, and what waits for it has been due since then
                 return
             self._advance()
+        self._slots[self._after(self._turn)].prepare()
+
+    def _after(self, place: int) -> int:
+        return (place + 1) % len(self._slots)
 
     def _next_slot(self) -> Slot | None:
         for _ in self._slots:
-            self._turn = (self._turn + 1) % len(self._slots)
+            self._turn = self._after(self._turn)
             if self._slots[self._turn].ready:
                 return self._slots[self._turn]
         return None

@@ -67,6 +67,10 @@ class Connection:
             number = room
         self._pending.update(zip(self._sender.request(number), itertools.repeat((due, sent))))
 
+    def prepare(self) -> None:
+        """Have the next request ready."""
+        self._sender.prepare()
+
     def flush(self) -> None:
         """Send what can be sent."""
         try:

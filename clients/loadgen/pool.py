@@ -64,6 +64,11 @@ class Slot:
         self._pool.poll.register(peer.fileno(), _IN_OUT)
         self._pool.by_descriptor[peer.fileno()] = self
 
+    def prepare(self) -> None:
+        """Have the next request ready, so that asking takes next to no time."""
+        if self.connection and self.ready:
+            self.connection.prepare()
+
     def ask(self, number: int, due: int, sent: int) -> None:
         """Ask so many times with the next ``flush``."""
         if self.connection and number:

@@ -23,6 +23,15 @@ class Question:
     bodies: Sequence[bytes]
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A request that is ready to go out, as the stream of that number."""
+
+    stream: int
+    size: int  # of the body
+    content: bytes
+
+
 @dataclass
 class _Upload:
     """What is left of a body that could not be sent in one piece, and how much of it the server takes now."""
@@ -46,6 +55,7 @@ class Sender:
         self._backlog = memoryview(b"")
         self._uploads: dict[int, _Upload] = {}
         self._next = 1
+        self._made = _Made(0, 0, b"")
         self._first: list[Template] = []
         self._later: list[Template] = []
         self._window = self._initial_window = frames.DEFAULT_WINDOW
@@ -64,21 +74,37 @@ class Sender:
         """Ask so many times; the numbers of the streams."""
         start = self._next
         self._next += 2 * number
-        if start == 1:
-            self._ask(range(1, min(3, self._next), 2), self._first)
-            self._ask(range(3, self._next, 2), self._later)
+        streams = range(start, self._next, 2)
+        if number == 1 and self._made.stream == start and self._fits(self._made.size):
+            self._window -= self._made.size
+            self._out.append(self._made.content)
+        elif start == 1:
+            self._ask(streams[:1], self._first)
+            self._ask(streams[1:], self._later)
         else:
-            self._ask(range(start, self._next, 2), self._later)
-        return range(start, self._next, 2)
+            self._ask(streams, self._later)
+        return streams
+
+    def prepare(self) -> None:
+        """Have the next request ready, so that ``request`` and ``flush`` take as little time as can be."""
+        stream = self._next
+        if stream > 1 and self._made.stream != stream:
+            template = self._later[(stream >> 1) % len(self._later)]
+            name = stream.to_bytes(4, "big")
+            content = b"".join((template.head, name, template.middle, name, template.body))
+            self._made = _Made(stream, len(template.body), content)
+
+    def _fits(self, size: int) -> bool:
+        """A body of that size goes out in one piece."""
+        return size <= min(self._initial_window, self._frame, self._window) and not self._uploads
 
     def _ask(self, streams: range, templates: Sequence[Template]) -> None:
         out, kinds = self._out, len(templates)
-        largest = min(self._initial_window, self._frame)
         for stream in streams:
             template = templates[(stream >> 1) % kinds]
             name = stream.to_bytes(4, "big")
             size = len(template.body)
-            if size > largest or size > self._window or self._uploads:
+            if not self._fits(size):
                 out += (template.head, name, template.block)
                 self._uploads[stream] = _Upload(memoryview(template.body), self._initial_window)
             else:

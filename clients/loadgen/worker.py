@@ -19,6 +19,7 @@ from clients.loadgen.orders import Inbox, Run, say
 from clients.loadgen.pool import Pool
 
 _TEND_NS = 20_000_000
+_LATE_NS = 80_000_000
 _CONNECT_NS = 10_000_000_000
 _REFUSED_NS = 1_000_000_000
 
@@ -53,22 +54,34 @@ class Worker:
                 self._finish()
 
     def _wait_ns(self) -> int:
-        callers = self._callers if not self._stopped else None
-        due, now = self._next_tend, time.monotonic_ns()
+        now = time.monotonic_ns()
+        due, callers = self._chores_due(now), self._asking
         if callers:
             due = min(due, callers.next_due - callers.lead_ns)
         return max(0, due - now)
 
+    @property
+    def _asking(self) -> Callers | None:
+        return None if self._stopped else self._callers
+
+    def _chores_due(self, now: int) -> int:
+        """When to look after the connections; a request that is to go out and its answer come first, for a while."""
+        callers = self._asking
+        if not callers or not callers.lead_ns:
+            return self._next_tend
+        is_busy = now > callers.next_due - callers.lead_ns or any(slot.in_flight for slot in self._pool.slots)
+        return self._next_tend + _LATE_NS if is_busy else self._next_tend
+
     def _turn(self, wait_ns: int) -> None:
-        callers = self._callers if not self._stopped else None
+        callers = self._asking
         for slot in self._pool.events(wait_ns):
             if callers:
                 callers.answered(slot)
             slot.flush()
         now = time.monotonic_ns()
-        if callers and callers.next_due <= now:
+        if callers and callers.next_due - callers.lead_ns <= now:
             callers.tick(now)
-        if now >= self._next_tend:
+        if now >= self._chores_due(now):
             self._next_tend = now + _TEND_NS
             self._pool.tend(now - self._timeout_ns)
             self._write()
