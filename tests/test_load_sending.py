@@ -20,6 +20,7 @@ def sent():
 
     def send(bodies: list[bytes], is_prepared: bool) -> bytes:
         sender = Sender(Question(HEADERS, bodies))
+        ours.setblocking(False)
         sender.obey({frames.INITIAL_WINDOW_SIZE: WINDOW})
         for _ in range(4):
             if is_prepared:
@@ -40,6 +41,23 @@ def sent():
 )
 def test_a_prepared_request_goes_out_as_any_other(sent, bodies):
     assert sent(bodies, is_prepared=True) == sent(bodies, is_prepared=False)
+
+
+def test_a_body_waits_for_its_own_window_and_goes_on_with_it():
+    sender = Sender(Question(HEADERS, [b"x" * (WINDOW + 1)]))
+    sender.obey({frames.INITIAL_WINDOW_SIZE: WINDOW})
+    (stream,) = sender.request(1)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sender.flush(ours)
+        waits = not sender.busy
+        begun = theirs.recv(2**20)
+        sender.allow(stream, 1)
+        sender.flush(ours)
+
+        assert waits
+        assert begun.count(b"x") == WINDOW
+        assert theirs.recv(2**20)[-1:] == b"x"
 
 
 def test_what_was_prepared_holds_for_one_request_only():

@@ -64,7 +64,7 @@ class Sender:
     @property
     def busy(self) -> bool:
         """There is something to send as soon as the socket takes it."""
-        return bool(self._backlog or self._out or (self._window > 0 and self._uploads))
+        return bool(self._backlog or self._out or (self._uploads and self._may_go_on()))
 
     def say(self, frame: bytes) -> None:
         """Put a frame behind what is to be sent."""
@@ -110,6 +110,10 @@ class Sender:
             else:
                 self._window -= size
                 out += (template.head, name, template.middle, name, template.body)
+
+    def _may_go_on(self) -> bool:
+        """The server takes more of a body."""
+        return self._window > 0 and any(upload.window > 0 for upload in self._uploads.values())
 
     def forget(self, stream: int) -> None:
         """Send no more of a request."""
