@@ -135,10 +135,16 @@ class TensorRT(_Frozen):
 
 
 class Attempt(_Frozen):
-    """One try of the search for a version that meets its goal: how many layers stayed float, and its score."""
+    """One try of the search for a version that meets its goal.
+
+    Attributes:
+        float_layers: how many stayed float.
+        value: its score; None where it could not be built.
+        words: what was tried; where it could not be built, also why.
+    """
 
     float_layers: int
-    value: float
+    value: Optional[float]
     words: str = ""
 
 

@@ -123,6 +123,7 @@ class Gate:
     teller: Teller = SILENT
     below_goal: bool = False
     _tried: list[_Try] = field(default_factory=list)
+    _told: list[Attempt] = field(default_factory=list)
 
     def run(self, judge: Callable[[], Judge]) -> Passed:
         """Take the version through its steps, and make it as much more exact as its goal asks for.
@@ -142,8 +143,7 @@ class Gate:
             self.teller.say(f"not judged: {reason}")
             return Passed(steps, not_judged=str(reason))
         self.teller.say(f"judged by {judging.words}")
-        first = _Try("as declared", judging.score(self.target), steps, self.target)
-        self._tried.append(first)
+        first = self._kept(_Try("as declared", judging.score(self.target), steps, self.target))
         self.teller.say(f"all layers in 8 bits: {first.score.words}")
         return self._taken(judging, first if first.score.met else self._more_exact(judging))
 
@@ -187,8 +187,15 @@ class Gate:
             return self._attempt(judge, words, changes)
         except BuildError as reason:
             shutil.rmtree(self._next.parent)
-            self.teller.say(f"{words}: cannot be built, as {reason}")
+            told = f"{words}: cannot be built, as {reason}"
+            self._told.append(Attempt(float_layers=0, value=None, words=told))
+            self.teller.say(told)
             return None
+
+    def _kept(self, found: _Try) -> _Try:
+        self._tried.append(found)
+        self._told.append(Attempt(float_layers=len(found.layers), value=found.score.value, words=found.words))
+        return found
 
     def _order(self) -> list[Suspect]:
         """What is taken back, in that order; nothing where the pass knows no layers."""
@@ -245,8 +252,8 @@ class Gate:
         target = self._next
         target.parent.mkdir()
         steps = pipeline.run([changed, *self.steps[place + 1 :]], self._before, target, lambda *_: None)
-        found = _Try(words, judge.score(target), (*self._tried[0].steps[:place], *steps), target, tuple(layers))
-        self._tried.append(found)
+        steps = (*self._tried[0].steps[:place], *steps)
+        found = self._kept(_Try(words, judge.score(target), steps, target, tuple(layers)))
         self.teller.say(f"{words}: {found.score.words}")
         return found
 
@@ -264,6 +271,6 @@ class Gate:
             met=score.met,
             words=score.words,
             float_layers=chosen.layers,
-            tried=tuple(Attempt(float_layers=len(e.layers), value=e.score.value, words=e.words) for e in self._tried),
+            tried=tuple(self._told),
         )
         return Passed(chosen.steps, accuracy)
