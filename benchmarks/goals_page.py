@@ -14,6 +14,7 @@ from pages import at, goal, machine, table
 
 RESULTS: Final = Path(__file__).parent / "results"
 PAGE: Final = Path(__file__).parents[1] / "docs" / "goals.md"
+_POOL: Final = "event_engine"
 FILES: Final = ("serve", "transports", "endurance", "compare", "loadgen", "client", "startup", "memory")
 
 Results = Mapping[str, Any]
@@ -66,6 +67,14 @@ def _ratio(one: str, other: str, what: str = "median") -> Found:
 def _failed(result: Results) -> float | None:
     failed = at(result, ["failed"])
     return None if failed is None else sum(failed.values())
+
+
+def _left_threads(result: Results) -> float | None:
+    """Threads that were not there before; those of gRPC's own pool come when all others of it are busy."""
+    before, after = (at(result, [f"threads_{when}"]) for when in ("before", "after"))
+    if before is None or after is None:
+        return None
+    return sum(max(0, after[name] - before.get(name, 0)) for name in after if name != _POOL)
 
 
 def _least_share(result: Results) -> float | None:
@@ -135,6 +144,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[tuple[str, Found, float, bool], ...
             ("minutes", _value("minutes"), 5, True),
             ("requests that failed", _failed, 0, False),
             ("growth of resident memory", _value("resident_growth"), 0.05, False),
+            ("threads left behind, gRPC's own pool aside", _left_threads, 0, False),
         ),
     ),
     (

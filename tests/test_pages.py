@@ -56,11 +56,14 @@ def test_the_worst_of_several_figures_is_held_against_a_goal(program):
     results = made.found()
     results["loadgen"]["closed"][0]["share"] = 0.59
     results["endurance"]["failed"] = {"UNAVAILABLE": 2}
+    results["endurance"]["threads_after"] = {**results["endurance"]["threads_before"], "event_engine": 9, "call": 31}
+    results["endurance"]["threads_before"]["call"] = 28
     results["serve"]["detector"]["ms_of_a_request_1_in_flight"] = {"bare_call": 23.456}
     text = made.page({name: each for name, each in results.items() if name != "client"})
 
     assert "h2load's requests/s, at worst | at least 0.6 | 0.59 | missed |" in text
     assert "| requests that failed | at most 0 | 2 | missed |" in text
+    assert "| threads left behind, gRPC's own pool aside | at most 0 | 3 | missed |" in text
     assert "| bare call | 23.46 |" in text
     assert "| 100 boxes decoded, ms | at most 0.2 | not measured |  |" in text
 
