@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tracemalloc
 
 import pytest
 
@@ -17,10 +18,10 @@ WINDOW = 100
 def sent():
     """What goes out for so many requests one after the other, each prepared or not; with the windows of a server."""
     ours, theirs = socket.socketpair()
+    ours.setblocking(False)
 
     def send(bodies: list[bytes], is_prepared: bool) -> bytes:
         sender = Sender(Question(HEADERS, bodies))
-        ours.setblocking(False)
         sender.obey({frames.INITIAL_WINDOW_SIZE: WINDOW})
         for _ in range(4):
             if is_prepared:
@@ -68,3 +69,34 @@ def test_what_was_prepared_holds_for_one_request_only():
 
     assert list(sender.request(3)) == [3, 5, 7]
     assert list(sender.request(1)) == [9]
+
+
+def test_a_server_that_no_longer_keeps_headers_gets_none_that_point_there():
+    def asked(is_prepared: bool) -> bytes:
+        sender = Sender(Question(HEADERS, [b"one body"]))
+        sender.obey({})
+        sender.request(1)
+        if is_prepared:
+            sender.prepare()
+        sender.obey({frames.HEADER_TABLE_SIZE: 0})
+        sender.request(1)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            sender.flush(ours)
+            return theirs.recv(2**20)
+
+    assert asked(is_prepared=True) == asked(is_prepared=False)
+
+
+def test_a_body_that_takes_several_frames_is_not_copied_ahead():
+    sender = Sender(Question(HEADERS, [bytes(2**22)]))
+    sender.obey({frames.INITIAL_WINDOW_SIZE: 2**30})
+    sender.request(1)
+    tracemalloc.start()
+    try:
+        sender.prepare()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 2**16

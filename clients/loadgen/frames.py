@@ -55,6 +55,10 @@ class Template:
         data = struct.pack(">IB", len(body) << 8 | DATA, END_STREAM) if len(body) < 2**24 else b""
         return cls(head, block, block + data, body)
 
+    def whole(self, stream: bytes) -> tuple[bytes, ...]:
+        """The request in one piece, as the stream of that number (four bytes)."""
+        return self.head, stream, self.middle, stream, self.body
+
 
 def framed(message: bytes) -> bytes:
     """A message as gRPC sends it: five bytes say that it is not compressed, and how long it is."""

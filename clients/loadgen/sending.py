@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from clients.loadgen import frames
 from clients.loadgen.frames import Template
@@ -25,11 +26,19 @@ class Question:
 
 @dataclass(frozen=True)
 class _Made:
-    """A request that is ready to go out, as the stream of that number."""
+    """A request that is ready to go out.
+
+    Attributes:
+        stream: the number that it was made for.
+        size: of its body.
+    """
 
     stream: int
-    size: int  # of the body
+    size: int
     content: bytes
+
+
+_NOTHING: Final = _Made(0, 0, b"")
 
 
 @dataclass
@@ -55,7 +64,7 @@ class Sender:
         self._backlog = memoryview(b"")
         self._uploads: dict[int, _Upload] = {}
         self._next = 1
-        self._made = _Made(0, 0, b"")
+        self._made = _NOTHING
         self._first: list[Template] = []
         self._later: list[Template] = []
         self._window = self._initial_window = frames.DEFAULT_WINDOW
@@ -86,13 +95,14 @@ class Sender:
         return streams
 
     def prepare(self) -> None:
-        """Have the next request ready, so that ``request`` and ``flush`` take as little time as can be."""
+        """Have the next request ready if it is one that goes out in one piece; larger ones are not worth a copy."""
         stream = self._next
-        if stream > 1 and self._made.stream != stream:
-            template = self._later[(stream >> 1) % len(self._later)]
-            name = stream.to_bytes(4, "big")
-            content = b"".join((template.head, name, template.middle, name, template.body))
-            self._made = _Made(stream, len(template.body), content)
+        if stream == 1 or self._made.stream == stream:
+            return
+        template = self._later[(stream >> 1) % len(self._later)]
+        size = len(template.body)
+        if self._fits(size):
+            self._made = _Made(stream, size, b"".join(template.whole(stream.to_bytes(4, "big"))))
 
     def _fits(self, size: int) -> bool:
         """A body of that size goes out in one piece."""
@@ -109,7 +119,7 @@ class Sender:
                 self._uploads[stream] = _Upload(memoryview(template.body), self._initial_window)
             else:
                 self._window -= size
-                out += (template.head, name, template.middle, name, template.body)
+                out += template.whole(name)
 
     def _may_go_on(self) -> bool:
         """The server takes more of a body."""
@@ -136,6 +146,7 @@ class Sender:
         self._initial_window = window
         if not self._later or frames.HEADER_TABLE_SIZE in settings:
             table = settings.get(frames.HEADER_TABLE_SIZE, frames.DEFAULT_TABLE)
+            self._made = _NOTHING
             first, later = frames.pack_headers(self._question.headers, table)
             self._first, self._later = (
                 [Template.of(b, body) for body in self._question.bodies] for b in (first, later)

@@ -19,7 +19,7 @@ from clients.loadgen.orders import Inbox, Run, say
 from clients.loadgen.pool import Pool
 
 _TEND_NS = 20_000_000
-_LATE_NS = 80_000_000
+_LATE_NS = 80_000_000  # how much later than that, where a request would suffer from it
 _CONNECT_NS = 10_000_000_000
 _REFUSED_NS = 1_000_000_000
 
