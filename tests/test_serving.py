@@ -46,6 +46,24 @@ def foreground(repository, port, folder):
         child.communicate()
 
 
+def test_free_ports_are_no_two_the_same_and_none_that_the_system_hands_out():
+    with socket.socket() as taken:
+        taken.bind((address.LOCAL, 0))
+        handed_out = taken.getsockname()[1]
+    chosen = [address.free_port() for _ in range(50)]
+
+    assert len({*chosen, address.free_ports(3)}) == 51
+    assert max(chosen) < handed_out
+
+
+def test_what_is_listened_on_is_not_free():
+    with socket.socket() as taken:
+        taken.bind((address.LOCAL, address.free_port() + 1))
+        taken.listen()
+
+        assert address.free_port() != taken.getsockname()[1]
+
+
 def test_in_the_foreground_it_says_one_line_and_stops_with_its_terminal(repository, port, tmp_path):
     with foreground(repository, port, tmp_path) as child:
         child.send_signal(signal.SIGHUP)
