@@ -35,7 +35,7 @@ class Counting(socketserver.BaseRequestHandler):
     server: Proxy
 
     def handle(self) -> None:
-        with socket.create_connection(self.server.target) as onward:
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(self.server.target) as onward:
             threading.Thread(target=self.pass_on, args=(onward, self.request, []), daemon=True).start()
             self.pass_on(self.request, onward, self.server.sent)
 

@@ -50,8 +50,7 @@ def test_a_body_waits_for_its_own_window_and_goes_on_with_it():
     (stream,) = sender.request(1)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        sender.flush(ours)
-        waits = not sender.busy
+        waits = not sender.flush(ours)
         begun = theirs.recv(2**20)
         sender.allow(stream, 1)
         sender.flush(ours)

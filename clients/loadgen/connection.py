@@ -54,29 +54,26 @@ class Connection:
         """Requests without an answer yet."""
         return len(self._pending) + len(self._waiting)
 
-    @property
-    def wants_to_send(self) -> bool:
-        """To be flushed when the socket takes more."""
-        return self._sender.busy
-
     def ask(self, number: int, due: int, sent: int) -> None:
         """Ask so many times, as far as the server takes them now; the others follow when it does."""
-        room = max(0, self._sender.streams - len(self._pending))
+        times, room = (due, sent), self._sender.streams - len(self._pending)
         if number > room:
-            self._waiting.extend(itertools.repeat((due, sent), number - room))
-            number = room
-        self._pending.update(zip(self._sender.request(number), itertools.repeat((due, sent))))
+            self._waiting.extend(itertools.repeat(times, number - max(0, room)))
+            number = max(0, room)
+        for stream in self._sender.request(number):
+            self._pending[stream] = times
 
     def prepare(self) -> None:
         """Have the next request ready."""
         self._sender.prepare()
 
-    def flush(self) -> None:
-        """Send what can be sent."""
+    def flush(self) -> bool:
+        """Send what can be sent, and say whether to flush again when the socket takes more."""
         try:
-            self._sender.flush(self.socket)
+            return self._sender.flush(self.socket)
         except OSError as error:
             self.lose(error.strerror or str(error))
+            return False
 
     def receive(self) -> None:
         """Read what has come."""
@@ -154,7 +151,9 @@ class Connection:
             else:
                 self._read_other(kind, flags, stream, data[start:place], now)
         self._rest = data[place:]
-        self._replenish(place)
+        self._received += place
+        if self._received > _REPLENISH:
+            self._replenish()
 
     def _begin(self, stream: int, code: int | None) -> None:
         if code is not None:  # not gRPC: the code stands in the first headers, and a body follows
@@ -228,8 +227,6 @@ class Connection:
         if flags & frames.END_STREAM:  # not gRPC, which ends in headers
             self._end(stream, now, None)
 
-    def _replenish(self, received: int) -> None:
-        self._received += received
-        if self._received > _REPLENISH:
-            self._sender.say(frames.window_update(0, self._received))
-            self._received = 0
+    def _replenish(self) -> None:
+        self._sender.say(frames.window_update(0, self._received))
+        self._received = 0

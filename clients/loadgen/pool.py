@@ -79,8 +79,7 @@ class Slot:
         connection = self.connection
         if connection is None or connection.lost:
             return
-        connection.flush()
-        events = _IN_OUT if connection.wants_to_send else _IN
+        events = _IN_OUT if connection.flush() else _IN
         if events != self._events and not connection.lost:
             self._events = events
             self._pool.poll.modify(connection.socket.fileno(), events)
@@ -123,10 +122,12 @@ class Pool:
     def events(self, wait_ns: int) -> Iterator[Slot]:
         """Wait at most so long for something to come; the connections that read it, to be flushed."""
         # epoll waits for whole milliseconds, and for one more rather than less; select can wait for microseconds
-        patience = max(0.0, wait_ns / 1e9 - 2e-3)
-        if wait_ns > 0 and not patience:
+        patience = wait_ns / 1e9 - 2e-3
+        come = self.poll.poll(max(0.0, patience), _EVENTS)
+        if not come and patience <= 0 < wait_ns:
             select.select([self.poll], (), (), wait_ns / 1e9)
-        for descriptor, event in self.poll.poll(patience, _EVENTS):
+            come = self.poll.poll(0, _EVENTS)
+        for descriptor, event in come:
             slot = self.by_descriptor[descriptor]
             if slot.connection and event != select.EPOLLOUT:
                 slot.connection.receive()

@@ -68,10 +68,10 @@ class Sender:
         self._first: list[Template] = []
         self._later: list[Template] = []
         self._window = self._initial_window = frames.DEFAULT_WINDOW
-        self._frame = frames.DEFAULT_FRAME
+        self._frame = self._piece = frames.DEFAULT_FRAME
 
     @property
-    def busy(self) -> bool:
+    def _busy(self) -> bool:
         """There is something to send as soon as the socket takes it."""
         return bool(self._backlog or self._out or (self._uploads and self._may_go_on()))
 
@@ -106,7 +106,7 @@ class Sender:
 
     def _fits(self, size: int) -> bool:
         """A body of that size goes out in one piece."""
-        return size <= min(self._initial_window, self._frame, self._window) and not self._uploads
+        return size <= self._piece and size <= self._window and not self._uploads
 
     def _ask(self, streams: range, templates: Sequence[Template]) -> None:
         out, kinds = self._out, len(templates)
@@ -144,6 +144,7 @@ class Sender:
         for upload in self._uploads.values():
             upload.window += window - self._initial_window
         self._initial_window = window
+        self._piece = min(window, self._frame)
         if not self._later or frames.HEADER_TABLE_SIZE in settings:
             table = settings.get(frames.HEADER_TABLE_SIZE, frames.DEFAULT_TABLE)
             self._made = _NOTHING
@@ -153,11 +154,14 @@ class Sender:
             )
         self._out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
 
-    def flush(self, peer: socket.socket) -> None:
-        """Send what the socket takes; OSError when it is broken."""
-        if self._out and not self._backlog and not self._uploads:
-            self._send_all(peer)  # nearly always
-        while self.busy:
+    def flush(self, peer: socket.socket) -> bool:
+        """Send what the socket takes, and say whether there is more; OSError when it is broken."""
+        if not self._backlog and not self._uploads:  # nearly always
+            if self._out:
+                self._send_all(peer)
+            if not self._backlog:
+                return False
+        while self._busy:
             if not self._backlog:
                 self._cut_uploads()
                 self._backlog = memoryview(b"".join(self._out))
@@ -165,8 +169,9 @@ class Sender:
             try:
                 sent = peer.send(self._backlog)
             except NOT_NOW:
-                return
+                return True
             self._backlog = self._backlog[sent:]
+        return False
 
     def _send_all(self, peer: socket.socket) -> None:
         content = b"".join(self._out)

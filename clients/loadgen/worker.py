@@ -81,7 +81,7 @@ class Worker:
         now = time.monotonic_ns()
         if callers and callers.next_due - callers.lead_ns <= now:
             callers.tick(now)
-        if now >= self._chores_due(now):
+        if now >= self._next_tend and now >= self._chores_due(now):
             self._next_tend = now + _TEND_NS
             self._pool.tend(now - self._timeout_ns)
             self._write()
