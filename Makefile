@@ -17,6 +17,9 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11 python3.10 py
 PY     := .venv/bin/python
 DONE   := .venv/installed
 
+# setup leaves compiling to the first import, which is why that has to keep what it compiled
+export PYTHONDONTWRITEBYTECODE =
+
 # `make serve VERSION="1 2"` serves both
 versions = $(foreach number,$(VERSION),--version $(number))
 # an option only where its variable was given, not where it has the value above

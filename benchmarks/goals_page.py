@@ -188,7 +188,10 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[tuple[str, Found, float, bool], ...
     (
         "Its start",
         "startup",
-        (("import clients, s over Python's own start", _import_s, 0.15, False),),
+        (
+            ("import clients, s over Python's own start", _import_s, 0.15, False),
+            ("the whole client imported, with numpy and gRPC, MB", _value("import clients.client", "peak_mb"), 60, False),
+        ),
     ),
     (
         "Conversion of a graph of 500 MB",
