@@ -190,7 +190,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[tuple[str, Found, float, bool], ...
         "startup",
         (
             ("import clients, s over Python's own start", _import_s, 0.15, False),
-            ("the whole client imported, with numpy and gRPC, MB", _value("import clients.client", "peak_mb"), 60, False),
+            ("the whole client, with numpy and gRPC, MB", _value("import clients.client", "peak_mb"), 60, False),
         ),
     ),
     (
