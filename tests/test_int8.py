@@ -26,6 +26,8 @@ DEPTHWISE = "_FusedQuantizedDepthwiseConv2D"
 # TensorFlow 2.14 has no 8-bit matrix product, and narrows the result of such layers
 PRODUCT = "_QuantizedMatMul" if can_multiply() else f"{CONVOLUTION}AndRequantize"
 
+needs_product = pytest.mark.skipif(not can_multiply(), reason="this TensorFlow has no 8-bit matrix product")
+
 
 def weights(*shape):
     return (RNG.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32)
@@ -55,6 +57,13 @@ def residual(x):
     x = relu(x)
     first = tf.nn.relu(convolution(relu(x)) + convolution(x, size=1))
     return tf.nn.relu(first + convolution(relu(first)))
+
+
+def bottlenecks(x):
+    """Two inverted ones, whose sum no activation follows."""
+    first = convolution(x, channels=16, size=1)
+    second = first + convolution(relu(first, channels=8), channels=16, size=1)
+    return second + convolution(relu(second, channels=8, size=1), channels=16, size=1)
 
 
 def pooled(x):
@@ -177,7 +186,38 @@ def test_a_grouped_convolution_stays_float(rows, tmp_path):
     assert eight_bits(after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)) == {}
 
 
-@pytest.mark.skipif(not can_multiply(), reason="this TensorFlow has no 8-bit matrix product")
+@needs_product
+def test_sums_without_activation_are_taken_along_and_stay_floats(rows, tmp_path):
+    graph = graph_of(bottlenecks, ROWS)
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
+
+    assert not operations(done).keys() & {"AddV2", "Conv2D", "Dequantize"}
+    assert eight_bits(done) == {"_QuantizedMatMul": 3, f"{CONVOLUTION}AndReluAndRequantize": 2, "QuantizeV2": 3}
+    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
+
+
+@needs_product
+def test_what_is_read_as_floats_is_not_rounded(rows, tmp_path):
+    graph = graph_of(lambda x: tf.nn.relu6(convolution(x, size=1)), ROWS)
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
+
+    assert eight_bits(done) == {"QuantizeV2": 1, "_QuantizedMatMul": 1}
+    assert len(np.unique(answer(done, ROWS))) > 1000
+    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
+
+
+@needs_product
+@pytest.mark.parametrize("shape", [(), (8,), (1, 16, 16, 8)], ids=["a number", "channels", "an example"])
+def test_what_is_added_to_every_example_alike_is_added_outside(shape, rows, tmp_path):
+    addend = RNG.normal(size=shape).astype(np.float32)
+    graph = graph_of(lambda x: tf.raw_ops.AddV2(x=convolution(x, size=1), y=addend), ROWS)
+    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
+
+    assert "AddV2" in operations(done)
+    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
+
+
+@needs_product
 def test_matrix_products_are_computed_in_8_bits_and_the_last_one_gives_floats(rows, tmp_path):
     graph = graph_of(dense, ROWS)
     done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)

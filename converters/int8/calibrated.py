@@ -12,6 +12,7 @@ from typing import Final
 from converters.calibration import Calibration
 from converters.graph_edits import Edit
 from converters.graphs import Graph
+from converters.int8.biases import Moved, settle
 from converters.int8.fusing import Fused, find
 from converters.int8.ranges import Range, collect
 from converters.int8.writing import Quantized, Writer
@@ -49,14 +50,25 @@ class Calibrated:
         return cls(graph, data, percentile, *known.setdefault((_digest(graph), repr(data), percentile), ({}, {})))
 
     def quantized(self, kept: Collection[str], *, in_place: bool = False) -> Graph:
-        """The graph with all layers in 8 bits that can be, but for those to keep float.
+        """The graph with all layers in 8 bits that can be, but for those to keep float, and their biases settled.
 
         Args:
             in_place: the float graph is given up, of which there then is no copy.
         """
+        done, moved = self._written(kept, in_place)
+        means = {each.result: self._ranges[each.result].means for each in moved}
+        settle(done, moved, means, lambda: self.data.feeds(done))
+        return done
+
+    def rounded(self, kept: Collection[str]) -> Graph:
+        """The same with the biases as they come, which is sooner done."""
+        return self._written(kept)[0]
+
+    def _written(self, kept: Collection[str], in_place: bool = False) -> tuple[Graph, list[Moved]]:
         edit = Edit(self.graph, in_place=in_place)
-        Writer(edit, self.fused(edit, kept), self._ranges, self._weights).write()
-        return edit.done()
+        writer = Writer(edit, self.fused(edit, kept), self._ranges, self._weights)
+        moved = writer.write()
+        return edit.done(), moved
 
     def fused(self, edit: Edit, kept: Collection[str]) -> list[Fused]:
         """The layers of an edit of the graph that can be computed in 8 bits, their ranges measured."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
 from converters.graph_edits import Edit, attribute
-from converters.layers import Layer, layers
+from converters.layers import OPERATIONS, Layer, layers
 
 MATRIX_PRODUCT: Final = "_QuantizedMatMul"
 _ADDITIONS: Final = ("Add", "AddV2")
@@ -25,6 +25,7 @@ class Fused:
     Attributes:
         bias: the constant that is added; None for zeros.
         summand: the other operand of a residual sum, itself the result of a fused convolution.
+        addend: the other operand of a sum without activation, which a matrix product adds in floats.
         activation: Relu, Relu6, or None.
         last: the operation whose value it gives.
     """
@@ -34,6 +35,7 @@ class Fused:
     activation: str | None
     last: str
     summand: str | None = None
+    addend: str | None = None
 
     @property
     def depthwise(self) -> bool:
@@ -57,7 +59,7 @@ class Fused:
 def find(edit: Edit, keep_float: Collection[str]) -> list[Fused]:
     """All layers that 8-bit operations should compute, but for those named in ``keep_float``."""
     plain = [_fused(edit, layer) for layer in layers(edit) if layer.node.name not in keep_float and _fits(edit, layer)]
-    return _with_sums(edit, _without_stem(plain))
+    return _with_addends(edit, _with_sums(edit, _without_stem(plain)))
 
 
 def can_multiply() -> bool:
@@ -138,3 +140,42 @@ def _summed(edit: Edit, fused: Fused) -> Fused | None:
     if len(others) != 1 or others[0] == fused.source or relu is None or relu.op != "Relu":
         return None
     return replace(fused, summand=others[0], activation="Relu", last=str(relu.name))
+
+
+def _with_addends(edit: Edit, found: list[Fused]) -> list[Fused]:
+    """Take sums without activation along, where a matrix product is one of their operands."""
+    taken = {each.summand for each in found}
+    done = []
+    for each in found:
+        added = None if each.last in taken else _added(edit, each)
+        if added is not None and added.last not in taken:
+            taken.add(added.last)
+            each = added
+        done.append(each)
+    return done
+
+
+def _added(edit: Edit, fused: Fused) -> Fused | None:
+    if fused.activation or not fused.is_product or not can_multiply():
+        return None
+    addition = edit.only_reader(edit.nodes[fused.last])
+    if addition is None or addition.op not in _ADDITIONS:
+        return None
+    others = [str(name) for name in addition.input if name != fused.last]
+    if len(others) != 1 or not _of_a_layer(edit, others[0]) or not _alike(edit, others[0], fused.last):
+        return None
+    return replace(fused, addend=others[0], last=str(addition.name))
+
+
+def _of_a_layer(edit: Edit, tensor: str) -> bool:
+    """A layer's result or a sum of some, so that it surely has an example for each of the batch."""
+    node = edit.nodes.get(tensor)
+    while node is not None and node.op in (*_ADDITIONS, "BiasAdd", "Relu", "Relu6"):
+        node = edit.nodes.get(node.input[0])
+    return node is not None and node.op in OPERATIONS
+
+
+def _alike(edit: Edit, one: str, other: str) -> bool:
+    """Of the same known sizes, so that nothing is repeated to be added."""
+    first, second = (edit.shape(tensor) for tensor in (one, other))
+    return bool(first.rank and second.rank and None not in first[1:] and first.as_list() == second.as_list())

@@ -111,12 +111,22 @@ def product(
 
 def wide_product(edit: Edit, name: str, fused: Fused, source: EightBits, constants: list[str]) -> str:
     """A matrix product that gives floats, of as many rows as a picture has places."""
-    rows = source.name
-    if fused.layer.node.op != "MatMul":
-        shape = edit.add_constant(f"{name}/rows", np.array([-1, fused.layer.shape[2]], np.int32))
-        rows = edit.add("Reshape", f"{name}/matrix", [rows, shape], T=source.kind, Tshape=tf.int32)
-    steps = ["BiasAdd", "Dequantize"]
-    return _product(edit, name, [rows, *constants[:2]], source, constants, tf.float32, steps, [])
+    operands, steps = [_rows(edit, f"{name}/matrix", fused, source.name, source.kind), *constants[:2]], ["BiasAdd"]
+    if fused.addend:
+        operands.append(_rows(edit, f"{name}/addend", fused, fused.addend, tf.float32))
+        steps.append("Add")
+    if fused.activation:
+        steps.append(fused.activation)
+    return _product(edit, name, operands, source, constants, tf.float32, [*steps, "Dequantize"], [])
+
+
+def _rows(edit: Edit, name: str, fused: Fused, tensor: str, kind: Any) -> str:
+    """A matrix as it is, and of a picture one with a row a place."""
+    if fused.layer.node.op == "MatMul":
+        return tensor
+    channels = fused.layer.channels if tensor == fused.addend else fused.layer.shape[2]
+    shape = edit.add_constant(f"{name}/shape", np.array([-1, channels], np.int32))
+    return edit.add("Reshape", name, [tensor, shape], T=kind, Tshape=tf.int32)
 
 
 def _product(
@@ -136,7 +146,7 @@ def _product(
         "Tbias": tf.float32,
         "Tout": kind,
         "U": tf.float32,
-        "Tdevice_inputs": [source.kind, tf.qint8, tf.float32],
+        "Tdevice_inputs": [source.kind, tf.qint8, *[tf.float32] * (len(operands) - 2)],
         "Thost_inputs": [tf.float32] * len(host),
         "Tdevice_outputs": [kind],
         "Thost_outputs": [] if kind == tf.float32 else [tf.float32, tf.float32],

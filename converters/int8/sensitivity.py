@@ -66,7 +66,7 @@ def most_damaging(calibrated: Calibrated, kept: Sequence[str], progress: Progres
     for place, stretch in enumerate(candidates):
         progress(place, len(candidates))
         names = tuple(map(_name, stretch))
-        alone = calibrated.quantized({*kept, *every} - {*names})
+        alone = calibrated.rounded({*kept, *every} - {*names})
         part = sum(work[name] for name in names)
         time = part + _MOVING * sum(moved[name] for name in names)
         found.append(Suspect(names, _error(_values(alone, ends, feeds), wanted), part / sum(work.values()), time))

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from converters.graph_edits import Edit
 from converters.int8 import operations
+from converters.int8.biases import Moved
 from converters.int8.fusing import Fused, can_multiply
 from converters.int8.operations import EightBits
 from converters.int8.ranges import Range
@@ -36,25 +37,38 @@ class Writer:
         # those that hand on floats, as somebody reads them so; no rounding is then lost between
         self._wide = {each.last for each in fused if self._is_wide(each)}
 
-    def write(self) -> None:
-        """Replace every layer, and widen its result for those who read it as floats."""
+    def write(self) -> list[Moved]:
+        """Replace every layer, and widen its result for those who read it as floats; the layers that give floats."""
+        moved = []
         for fused in self._fused.values():
             if fused.last not in self._wide:
                 self._eight_bits(fused.last)
         for fused in self._fused.values():
             if fused.last in self._wide:
-                self._widely(fused)
+                moved.append(Moved(fused.last, self._widely(fused)))
             else:
                 stored = self._eight_bits(fused.last)
                 self._edit.replace(fused.last, "Dequantize", stored.outputs, T=stored.kind, mode="SCALED")
+        return moved
 
     def _is_wide(self, fused: Fused) -> bool:
-        if fused.activation or not fused.is_product or not can_multiply():
+        if not fused.is_product or not can_multiply():
             return False
         if fused.layer.node.op == "Conv2D" and None in self._edit.shape(fused.last)[1:]:
             return False  # the product's rows would not fold back into a picture
+        if fused.addend:
+            return True
+        if fused.activation:
+            return not self._is_read_in_8_bits(fused.last)
         reading = sum(1 for each in self._fused.values() for read in (each.source, each.summand) if read == fused.last)
         return reading < len(self._edit.readers[fused.last]) or fused.last in self._edit.ends
+
+    def _is_read_in_8_bits(self, tensor: str) -> bool:
+        """By a layer, also behind pools and concatenations."""
+        if any(tensor in (each.source, each.summand) for each in self._fused.values()):
+            return True
+        carrying = (reader for reader in self._edit.readers[tensor] if reader.op in operations.CARRYING)
+        return any(self._is_read_in_8_bits(reader.name) for reader in carrying)
 
     def _type_of(self, tensor: str) -> Any:
         """Unsigned where no value is negative, which takes half as wide steps."""
@@ -105,16 +119,18 @@ class Writer:
         summand = self._eight_bits(fused.summand) if fused.summand else None
         return operations.convolution(self._edit, name, fused, source, constants, kind, self._span(fused), summand)
 
-    def _widely(self, fused: Fused) -> None:
-        """A layer that gives floats, under the name by which they are read."""
+    def _widely(self, fused: Fused) -> str:
+        """A layer that gives floats, under the name by which they are read; the constant of its bias."""
         name, source = self._name(fused.last), self._eight_bits(fused.source)
-        floats = operations.wide_product(self._edit, name, fused, source, self._constants(name, fused))
+        constants = self._constants(name, fused)
+        floats = operations.wide_product(self._edit, name, fused, source, constants)
         if fused.layer.node.op == "MatMul":
             self._edit.replace(fused.last, "Identity", [floats], T=tf.float32)
-            return
+            return constants[1]
         sizes = self._edit.shape(fused.last).as_list()[1:]
         shape = self._edit.add_constant(f"{name}/shape", np.array([-1, *sizes], np.int32))
         self._edit.replace(fused.last, "Reshape", [floats, shape], T=tf.float32, Tshape=tf.int32)
+        return constants[1]
 
     def _span(self, fused: Fused) -> tuple[float, float]:
         largest = self._ranges[fused.last].largest
