@@ -129,6 +129,15 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def rows(tmp_path: Path) -> str:
+    """Calibration data for small layers, as a file."""
+    from small_layers import ROWS
+
+    np.save(tmp_path / "rows.npy", ROWS)
+    return str(tmp_path / "rows.npy")
+
+
+@pytest.fixture
 def pictures() -> list[np.ndarray]:
     """Eight pictures of one size."""
     rng = np.random.default_rng(7)

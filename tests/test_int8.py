@@ -9,37 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from small_graphs import after, answer, graph_of, operations
+from small_layers import CONVOLUTION, DEPTHWISE, PRODUCT, RNG, ROWS, convolution, eight_bits, noise, relu, weights
 
 from converters import calibration
 from converters.graph_edits import Edit
 from converters.int8.calibrated import Calibrated, remembered
-from converters.int8.fusing import can_multiply, find
+from converters.int8.fusing import find
 from converters.int8.sensitivity import most_damaging
 from converters.int8.stretches import stretches
 from converters.layers import layers
 from model_config.errors import UnknownName
-
-RNG = np.random.default_rng(2)
-ROWS = RNG.normal(size=(32, 16, 16, 8)).astype(np.float32)
-CONVOLUTION = "QuantizedConv2DWithBias"
-DEPTHWISE = "_FusedQuantizedDepthwiseConv2D"
-# TensorFlow 2.14 has no 8-bit matrix product, and narrows the result of such layers
-PRODUCT = "_QuantizedMatMul" if can_multiply() else f"{CONVOLUTION}AndRequantize"
-
-needs_product = pytest.mark.skipif(not can_multiply(), reason="this TensorFlow has no 8-bit matrix product")
-
-
-def weights(*shape):
-    return (RNG.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))).astype(np.float32)
-
-
-def convolution(x, channels=8, size=3, stride=1):
-    bias = tf.constant(RNG.normal(size=channels).astype(np.float32) / 5)
-    return tf.nn.bias_add(tf.nn.conv2d(x, weights(size, size, x.shape[-1], channels), stride, "SAME"), bias)
-
-
-def relu(x, **arguments):
-    return tf.nn.relu(convolution(x, **arguments))
 
 
 def separable(x):
@@ -59,26 +38,12 @@ def residual(x):
     return tf.nn.relu(first + convolution(relu(first)))
 
 
-def bottlenecks(x):
-    """Two inverted ones, whose sum no activation follows."""
-    first = convolution(x, channels=16, size=1)
-    second = first + convolution(relu(first, channels=8), channels=16, size=1)
-    return second + convolution(relu(second, channels=8, size=1), channels=16, size=1)
-
-
 def pooled(x):
     return relu(tf.nn.max_pool2d(relu(x), 2, 2, "SAME"))
 
 
 def averaged(x):
     return relu(tf.nn.avg_pool2d(relu(x), 2, 2, "SAME"))
-
-
-def dense(x):
-    """Two layers of a perceptron, whose second one has its weights the other way round."""
-    x = tf.reshape(x, [-1, 16 * 16 * 8])
-    hidden = tf.nn.relu(tf.nn.bias_add(x @ weights(16 * 16 * 8, 32), tf.constant(weights(32))))
-    return tf.matmul(hidden, weights(12, 32), transpose_b=True)
 
 
 def inception(x):
@@ -114,21 +79,6 @@ GRAPHS = {
     "pooled": (pooled, {f"{CONVOLUTION}AndReluAndRequantize": 2, "QuantizedMaxPool": 1, "QuantizeV2": 1}),
     "inception": (inception, {f"{CONVOLUTION}AndReluAndRequantize": 4, "QuantizedConcatV2": 1, "QuantizeV2": 1}),
 }
-
-
-@pytest.fixture
-def rows(tmp_path):
-    np.save(tmp_path / "rows.npy", ROWS)
-    return str(tmp_path / "rows.npy")
-
-
-def eight_bits(graph):
-    return {op: count for op, count in operations(graph).items() if "Quantize" in op}
-
-
-def noise(got, wanted):
-    """The error's size against the answers' own spread."""
-    return np.sqrt(np.mean((got - wanted) ** 2)) / wanted.std()
 
 
 @pytest.mark.parametrize("name", GRAPHS)
@@ -184,47 +134,6 @@ def test_a_grouped_convolution_stays_float(rows, tmp_path):
     graph = graph_of(lambda x: tf.nn.relu(tf.nn.conv2d(x, weights(3, 3, 4, 8), 1, "SAME")), ROWS)
 
     assert eight_bits(after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)) == {}
-
-
-@needs_product
-def test_sums_without_activation_are_taken_along_and_stay_floats(rows, tmp_path):
-    graph = graph_of(bottlenecks, ROWS)
-    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
-
-    assert not operations(done).keys() & {"AddV2", "Conv2D", "Dequantize"}
-    assert eight_bits(done) == {"_QuantizedMatMul": 3, f"{CONVOLUTION}AndReluAndRequantize": 2, "QuantizeV2": 3}
-    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
-
-
-@needs_product
-def test_what_is_read_as_floats_is_not_rounded(rows, tmp_path):
-    graph = graph_of(lambda x: tf.nn.relu6(convolution(x, size=1)), ROWS)
-    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
-
-    assert eight_bits(done) == {"QuantizeV2": 1, "_QuantizedMatMul": 1}
-    assert len(np.unique(answer(done, ROWS))) > 1000
-    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
-
-
-@needs_product
-@pytest.mark.parametrize("shape", [(), (8,), (1, 16, 16, 8)], ids=["a number", "channels", "an example"])
-def test_what_is_added_to_every_example_alike_is_added_outside(shape, rows, tmp_path):
-    addend = RNG.normal(size=shape).astype(np.float32)
-    graph = graph_of(lambda x: tf.raw_ops.AddV2(x=convolution(x, size=1), y=addend), ROWS)
-    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
-
-    assert "AddV2" in operations(done)
-    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
-
-
-@needs_product
-def test_matrix_products_are_computed_in_8_bits_and_the_last_one_gives_floats(rows, tmp_path):
-    graph = graph_of(dense, ROWS)
-    done = after("quantize_nodes_calibrated", graph, tmp_path, calibration=rows)
-
-    assert eight_bits(done) == {"QuantizeV2": 1, "_QuantizedMatMul": 2}
-    assert not operations(done).keys() & {"MatMul", "Relu", "Dequantize"}
-    assert noise(answer(done, ROWS), answer(graph, ROWS)) < 0.05
 
 
 def test_a_pictures_first_layers_stay_float(tmp_path):

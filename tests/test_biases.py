@@ -1,0 +1,78 @@
+"""Biases that take back what 8-bit arithmetic moves on average."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_graphs import answer, graph_of
+from small_layers import ROWS, convolution, relu, weights
+
+from converters import calibration
+from converters.int8.calibrated import Calibrated
+from converters.int8.fusing import can_multiply
+
+pytestmark = pytest.mark.skipif(not can_multiply(), reason="this TensorFlow has no 8-bit layer that gives floats")
+
+CUT = 90.0  # percent of the values that ranges hold, so that there is something to take back
+
+
+def hidden(x):
+    return relu(x, channels=16)
+
+
+def linear(x, channels=8):
+    return convolution(x, channels=channels, size=1)
+
+
+def one_after_the_other(x):
+    first = linear(hidden(x))
+    second = first + linear(hidden(first))
+    return second + linear(hidden(second))
+
+
+def side_by_side(x):
+    read = hidden(x)
+    return tf.concat([linear(read, 4), linear(read, 4) * 2], -1)
+
+
+def dense(x):
+    return tf.matmul(tf.reshape(relu(x, channels=4), [-1, 16 * 16 * 4]), weights(16 * 16 * 4, 6))
+
+
+@pytest.fixture
+def calibrated(rows):
+    return lambda graph: Calibrated.of(graph, calibration.locate(Path(rows), len(ROWS)), CUT)
+
+
+def moved(graph, float_graph):
+    """How far the channels' means are off, against the values' own spread."""
+    off = answer(graph, ROWS) - answer(float_graph, ROWS)
+    return np.abs(off.reshape(-1, off.shape[-1]).mean(axis=0)).max() / answer(float_graph, ROWS).std()
+
+
+@pytest.mark.parametrize("build", [one_after_the_other, side_by_side, dense])
+def test_what_is_cut_off_moves_no_mean(build, calibrated):
+    graph = graph_of(build, ROWS)
+    each = calibrated(graph)
+
+    assert moved(each.rounded([]), graph) > 0.02
+    assert moved(each.quantized([]), graph) < 0.001
+
+
+def test_the_error_itself_is_less(calibrated):
+    graph = graph_of(one_after_the_other, ROWS)
+    each, wanted = calibrated(graph), answer(graph, ROWS)
+    settled, rounded = (np.mean((answer(done, ROWS) - wanted) ** 2) for done in (each.quantized([]), each.rounded([])))
+
+    assert settled < 0.9 * rounded
+
+
+def test_the_float_graph_stays_as_it_was(calibrated):
+    graph = graph_of(one_after_the_other, ROWS)
+    before = graph.graph_def.SerializeToString(deterministic=True)
+    calibrated(graph).quantized([])
+
+    assert graph.graph_def.SerializeToString(deterministic=True) == before
