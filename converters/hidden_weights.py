@@ -36,9 +36,14 @@ def restored(light: Any, graph_def: Any) -> Any:
     """A rewritten copy with what it still has of the hidden constants, in place."""
     nodes = {node.name: node for node in graph_def.node}
     for node in light.node:
-        if node.op == "Placeholder" and _CONTENT in node.attr:
+        if is_hidden(node):
             node.CopyFrom(nodes[node.name])
     return light
+
+
+def is_hidden(node: Any) -> bool:
+    """Whether an operation stands for a hidden constant."""
+    return node.op == "Placeholder" and _CONTENT in node.attr
 
 
 def _only_read_with_inputs(graph_def: Any) -> set[str]:

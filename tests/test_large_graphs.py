@@ -157,3 +157,14 @@ def test_a_graph_with_its_large_constants_in_variables_keeps_its_names_and_answe
         found = session.run("conv:0", {"x:0": picture})
 
     np.testing.assert_array_equal(found, answer(graph, picture))
+
+
+def test_constants_fold_beside_weights_that_nothing_is_computed_of(tmp_path):
+    """As batch norms of Keras 3 are, whose scale is computed of their variance."""
+    variance = np.random.default_rng(2).uniform(0.5, 2, 1600).astype(np.float32)
+    graph = graph_of(lambda x: tf.matmul(x, WEIGHTS) * tf.math.rsqrt(tf.constant(variance) + 1e-3), ROWS)
+    done = after("fold_constants", graph, tmp_path)
+
+    assert operations(graph)["Rsqrt"] == 1
+    assert operations(done) == {"Placeholder": 1, "Const": 2, "MatMul": 1, "Mul": 1, "Identity": 1}
+    np.testing.assert_allclose(answer(done, ROWS), answer(graph, ROWS), rtol=1e-5)

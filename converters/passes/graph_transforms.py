@@ -9,7 +9,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.python.util._pywrap_transform_graph import TransformGraphWithStringInputs
 
 from converters.graphs import Graph, node_name
-from converters.hidden_weights import hidden, restored
+from converters.hidden_weights import hidden, is_hidden, restored
 from converters.registry import Pass, on_graphs, register
 from model_config.errors import BuildError
 
@@ -80,6 +80,9 @@ def _run(name: str, graph: Graph, arguments: dict[str, str]) -> Graph:
     given_arguments = ", ".join(f'{key}="{line}"' for key, line in lines)
     call = f"{name}({given_arguments})"
     given = hidden(graph.graph_def) if name in _BLIND else graph.graph_def
+    if name == "fold_constants":
+        # it takes a placeholder for a constant unless it is an input, fails to compute it, and then folds nothing
+        inputs += [node.name for node in given.node if is_hidden(node)]
     try:
         done = TransformGraphWithStringInputs(
             given.SerializeToString(), ",".join(inputs).encode(), ",".join(outputs).encode(), call.encode()
