@@ -60,10 +60,10 @@ class Graph:
         return [*map(node_name, self.input_tensors + self.output_tensors), *run_before]
 
     @contextmanager
-    def session(self) -> Iterator[Any]:
+    def session(self, config: Any = None) -> Iterator[Any]:
         """A session over the graph, ready to be asked; BadSource when TensorFlow does not take the graph."""
         # a session used with its own "with" would make its graph the one that the block's own operations go to
-        with closing(tf.compat.v1.Session(graph=imported(self.graph_def))) as opened:
+        with closing(tf.compat.v1.Session(graph=imported(self.graph_def), config=config)) as opened:
             if self.set_up is not None:
                 self.set_up.run(opened)
             yield opened

@@ -24,9 +24,9 @@ LARGE: Final = 1 << 25
 # bytes; below that a collection takes longer than what there is to do with the model
 _WORTH_COLLECTING: Final = 1 << 25
 # optimizers that change nothing where there are no gradients, but copy all constants, 8-bit ones value by value
-_SPARING: Final = ConfigProto()
-_SPARING.graph_options.rewrite_options.disable_tfg_optimizer = True
-_SPARING.graph_options.rewrite_options.memory_optimization = RewriterConfig.NO_MEM_OPT
+SPARING: Final = ConfigProto()
+SPARING.graph_options.rewrite_options.disable_tfg_optimizer = True
+SPARING.graph_options.rewrite_options.memory_optimization = RewriterConfig.NO_MEM_OPT
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def session(folder: Path, *, large: int = LARGE) -> Iterator[Any]:
     """
     graph, outlined = tf.Graph(), Outlined.of(folder, large)
     # a session used with its own "with" would make its graph the one that the block's own operations go to
-    with closing(tf.compat.v1.Session(graph=graph, config=_SPARING if outlined else None)) as opened:
+    with closing(tf.compat.v1.Session(graph=graph, config=SPARING if outlined else None)) as opened:
         try:
             with quiet(), graph.as_default():
                 _load(opened, folder, outlined)

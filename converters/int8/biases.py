@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from converters.graphs import Graph
 from converters.int8.ranges import Feeds
+from converters.sessions import SPARING
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def settle(graph: Graph, layers: Sequence[Moved], wanted: Mapping[str, Any], fee
         feeds: what these means were taken of.
     """
     found = _Biases({node.name: node for node in graph.graph_def.node}, layers)
-    with graph.session() as session:
+    with graph.session(SPARING) as session:
         for together in _in_order(session.graph, layers):
             got = _means(session, [each.result for each in together], feeds, found.fed)
             for each in together:

@@ -18,6 +18,7 @@ from converters.int8.ranges import Range, collect
 from converters.int8.writing import Quantized, Writer
 
 _Measured = tuple[dict[str, Range], dict[str, Quantized]]
+_LARGE: Final = 1 << 26  # bytes, of which TensorFlow holds several copies once it is asked
 _known: Final[ContextVar[dict[object, _Measured] | None]] = ContextVar("known", default=None)
 
 
@@ -50,12 +51,16 @@ class Calibrated:
         return cls(graph, data, percentile, *known.setdefault((_digest(graph), repr(data), percentile), ({}, {})))
 
     def quantized(self, kept: Collection[str], *, in_place: bool = False) -> Graph:
-        """The graph with all layers in 8 bits that can be, but for those to keep float, and their biases settled.
+        """The graph with all layers in 8 bits that can be, but for those to keep float.
+
+        Their biases are settled, unless the graph is so large that asking it takes much more memory than making it.
 
         Args:
             in_place: the float graph is given up, of which there then is no copy.
         """
         done, moved = self._written(kept, in_place)
+        if done.graph_def.ByteSize() > _LARGE:
+            return done
         means = {each.result: self._ranges[each.result].means for each in moved}
         settle(done, moved, means, lambda: self.data.feeds(done))
         return done
