@@ -23,6 +23,7 @@ TITLES: Final = {
     "trt-retinanet-int8": "RetinaNet 640, INT8, and over gRPC",
     "trt-ssd": "COCO SSD",
     "trt-ssd-served": "COCO SSD, over gRPC",
+    "trt-ssd-served-int8": "COCO SSD, over gRPC, INT8 and batch 32",
 }
 
 Results = Mapping[str, Any]

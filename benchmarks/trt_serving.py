@@ -20,8 +20,7 @@ from trt import RESULTS, SUBJECTS
 from model_config import models
 from serving import address
 
-_REQUESTS: Final = {1: 300, 8: 120}  # by batch size; fewer of larger ones
-_FEWEST: Final = 60
+_LIMIT_S: Final = 10  # for a version and batch size, if it has not settled before
 _KEPT: Final = ("images_per_s", "p50_ms", "p90_ms", "p99_ms", "requests", "concurrency", "verdict", "doubts")
 
 
@@ -74,16 +73,12 @@ def _asked(asked: Any, port: int, number: int, batch: int) -> dict[str, Any]:
     """One version and batch size under load."""
     subject = SUBJECTS[asked.model]
     size = ("--size", "x".join(map(str, subject.shape[:2]))) if subject.any_size else ()
-    load = ("--batch", str(batch), "--concurrency", str(asked.in_flight), "--requests", str(_requests(batch)))
-    ask = ("--server", f"{address.LOCAL}:{port}", "--model", asked.model, "--version", str(number), "--warm-up", "20")
+    load = ("--batch", str(batch), "--concurrency", str(asked.in_flight), "--limit", str(_LIMIT_S))
+    ask = ("--server", f"{address.LOCAL}:{port}", "--model", asked.model, "--version", str(number), "--warm-up", "10")
     told = _command("clients", "bench", *ask, *load, *size, "--percentile", "90", "--json")
     done = subprocess.run(told, stdout=subprocess.PIPE, text=True, check=True)
     (row,) = json.loads(done.stdout)["rows"]
     return {key: row[key] for key in _KEPT}
-
-
-def _requests(batch: int) -> int:
-    return _REQUESTS.get(batch, _FEWEST)
 
 
 def _against(row: dict[str, Any], bare: dict[str, Any] | None) -> None:

@@ -67,3 +67,16 @@ def test_without_a_try_that_may_be_published_the_reason_is_the_goal(climbing, tm
 
     with pytest.raises(BuildError, match="misses the accuracy goal"):
         climber.run(lambda: judge(tmp_path, threshold=2))
+
+
+def test_where_no_layer_can_be_taken_back_the_first_try_is_what_is_left(climbing, tmp_path, monkeypatch):
+    climber, said = climbing
+    # as if layers were taken back by naming data that is nowhere
+    monkeypatch.setattr(gate, "_WAYS", MappingProxyType({quantization.NAME: gate._Way("calibration", "in floats")}))
+    passed = climber.run(lambda: judge(tmp_path, threshold=2))
+
+    declared, *others = passed.accuracy.tried
+    assert others
+    assert {each.value for each in others} == {None}
+    assert passed.accuracy.value == declared.value
+    assert any("1 of 4 layers in floats" in line and "cannot be built, as" in line for line in said)

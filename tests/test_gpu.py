@@ -20,7 +20,8 @@ from clients import client
 from clients.connection import Connection
 from clients.errors import ClientError, WrongBatch
 from converters import graphs
-from converters.tensorrt import machine
+from converters.passes import tf_trt
+from converters.tensorrt import machine, proof
 from model_config import base_path
 from serving import address
 
@@ -146,6 +147,14 @@ def test_int8_climbs_its_ladder_and_publishes_nothing_that_misses_the_goal(build
     assert "four times the calibration pictures" in done.stderr
     assert "engines of 50 operations and more: cannot be built, as" in done.stderr  # this model has fewer
     assert "in FP16" in done.stderr
+
+
+def test_operations_left_in_half_precision_get_engines_of_their_own(folder, tmp_path):
+    data = {"calibration": f"{folder}/rows.npy", "pictures": "8", "calibration_batch": "4"}
+    tf_trt.tf_trt(folder / "source", tmp_path / "mixed", precision="INT8", half="Conv2D_3", **data)
+    engines = proof.take(tmp_path / "mixed").engines
+
+    assert sorted(engine.precision for engine in engines) == ["FP16", "INT8", "INT8"]
 
 
 def test_int8_publishes_the_first_try_that_meets_the_goal(build):

@@ -181,14 +181,14 @@ class Gate:
         order = self._order()
         return self._search(judge, order) or self._best(_layers(order))
 
-    def _if_possible(self, judge: Judge, words: str, changes: Params) -> _Try | None:
+    def _if_possible(self, judge: Judge, words: str, changes: Params, layers: Sequence[str] = ()) -> _Try | None:
         """An attempt; None where this model cannot be built so, which the next one does not suffer from."""
         try:
-            return self._attempt(judge, words, changes)
+            return self._attempt(judge, words, changes, layers)
         except BuildError as reason:
             shutil.rmtree(self._next.parent)
             told = f"{words}: cannot be built, as {reason}"
-            self._told.append(Attempt(float_layers=0, value=None, words=told))
+            self._told.append(Attempt(float_layers=len(layers), value=None, words=told))
             self.teller.say(told)
             return None
 
@@ -219,9 +219,10 @@ class Gate:
             part = sum(each.share for each in order[:count])
             names = [name for each in order[:count] for name in each.names]
             words = f"{len(names)} of {_layers(order)} layers {self._way.precision}, {part:.0%} of the arithmetic"
-            found = self._attempt(judge, words, {}, names)
-            met[count] = found
-            return found.score.met
+            found = self._if_possible(judge, words, {}, names)
+            if found:
+                met[count] = found
+            return found is not None and found.score.met
 
         shares = accumulate(each.share for each in order)
         most = sum(1 for share in shares if share <= self._way.most)

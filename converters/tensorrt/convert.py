@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -55,11 +55,12 @@ class Converter(trt_convert.TrtGraphConverterV2):  # type: ignore[misc]
         return self._in_half(meta_graph_def, converted) if self._plan.half else converted
 
     def _in_half(self, meta: Any, converted: Any) -> Any:
-        """Engines in FP16 of what was left alone for its precision only."""
+        """Engines in FP16 of what was left alone for its precision only, be it a single operation."""
         meta.graph_def.CopyFrom(converted)
-        _release(meta, self._plan.half)
+        meta.collection_def[_EVERY_NODE].Clear()
+        _hold(meta, (node.name for node in converted.node if node.name not in self._plan.half and node.op != "Const"))
         whole = self._conversion_params
-        self._conversion_params = whole._replace(precision_mode="FP16")
+        self._conversion_params = whole._replace(precision_mode="FP16", minimum_segment_size=1)
         try:
             return super()._run_conversion(meta)
         finally:
@@ -80,15 +81,8 @@ def _is_int8(node: Any) -> bool:
     return bool(node.attr["precision_mode"].s.upper() == b"INT8")
 
 
-def _hold(meta: Any, names: tuple[str, ...]) -> None:
+def _hold(meta: Any, names: Iterable[str]) -> None:
     meta.collection_def[_EVERY_NODE].node_list.value.extend(f"{name}:0" for name in names)
-
-
-def _release(meta: Any, names: tuple[str, ...]) -> None:
-    held = meta.collection_def[_EVERY_NODE].node_list
-    kept = [each for each in held.value if graphs.node_name(each) not in names]
-    held.ClearField("value")
-    held.value.extend(kept)
 
 
 class Conversion:
