@@ -13,32 +13,39 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.framework.node_def_pb2 import NodeDef
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from converters.graphs import Graph, imported, node_name, skeleton
+from converters.graphs import Graph, imported, node_name, skeleton, without_values
 
 
 class Edit:
-    """One rewrite of a graph, from the one it starts with to the one it ends in.
+    """One rewrite of a graph, which itself stays as it is, to another one.
+
+    The values of large constants stay where they are until it is known which of them the result has.
 
     Attributes:
-        graph_def: what is free to change.
+        graph_def: what is free to change; ``constant`` gives values, which it need not hold.
         nodes: its operations by name, new ones included.
         readers: which operations read an operation, as it was in the beginning.
         ends: the operations that are fed or fetched, whose names and values must stay.
     """
 
-    def __init__(self, graph: Graph, *, in_place: bool = False) -> None:
-        """Start a rewrite of ``graph``, which itself stays as it is unless it is to be changed in place."""
-        self.graph_def: Any = graph.graph_def if in_place else GraphDef()
-        if not in_place:
-            self.graph_def.CopyFrom(graph.graph_def)
-        self.nodes: dict[str, Any] = {node.name: node for node in self.graph_def.node}
-        self.readers: dict[str, list[Any]] = defaultdict(list)
+    def __init__(self, graph: Graph) -> None:
+        """Start a rewrite of ``graph``."""
+        self._graph = graph
+        self.graph_def, self._left_out = without_values(graph.graph_def)
+        self.ends = set(graph.ends)
+        self.nodes: dict[str, Any] = {}
+        self.readers: dict[str, list[Any]] = {}
+        self._index()
+        self._beginning = GraphDef()
+        self._beginning.CopyFrom(self.graph_def)
+
+    def _index(self) -> None:
+        self.nodes = {node.name: node for node in self.graph_def.node}
+        self.readers = defaultdict(list)
         for node in self.graph_def.node:
             node.input[:] = [name[:-2] if name.endswith(":0") else name for name in node.input]
             for name in node.input:
                 self.readers[node_name(name)].append(node)
-        self.ends = set(graph.ends)
-        self._graph = graph
 
     def only_reader(self, node: Any) -> Any | None:
         """The one operation that reads this one; None where others do as well, users of the model included."""
@@ -63,7 +70,9 @@ class Edit:
     def constant(self, tensor: str) -> Any | None:
         """The value of a tensor that is constant; None where it is computed."""
         node = self.constant_node(tensor)
-        return None if node is None else tf.make_ndarray(node.attr["value"].tensor)
+        if node is None:
+            return None
+        return tf.make_ndarray(self._left_out.get(node.name, node).attr["value"].tensor)
 
     def shape(self, tensor: str) -> Any:
         """A tensor's shape, as far as it is known before anything is fed."""
@@ -100,19 +109,39 @@ class Edit:
     def replace(self, name: str, op: str, inputs: list[str], **attributes: Any) -> None:
         """Put another operation in the place of one, under its name, for all who read it."""
         node = self.nodes[name]
+        self._left_out.pop(name, None)
         node.Clear()
         node.name, node.op = name, op
         node.input.extend(inputs)
         for key, value in attributes.items():
             node.attr[key].CopyFrom(_attribute(value))
 
+    def again(self) -> None:
+        """Go on from what the graph has become, as if that were the beginning."""
+        self._bury()
+        self._index()
+
     def done(self) -> Graph:
         """The rewritten graph, without the operations that lost their last reader."""
+        self._bury()
+        if self._is_unchanged():
+            return self._graph
+        for name, whole in self._left_out.items():
+            self.nodes[name].attr["value"].CopyFrom(whole.attr["value"])
+        return self._graph.with_graph(self.graph_def)
+
+    def _is_unchanged(self) -> bool:
+        # messages are compared as bytes, of which there need not be many
+        light, large = without_values(self.graph_def)
+        return bool(large.keys() == self._left_out.keys() and light == self._beginning)
+
+    def _bury(self) -> None:
         dead = self._orphans()
         for place in reversed(range(len(self.graph_def.node))):
             if self.graph_def.node[place].name in dead:
                 del self.graph_def.node[place]
-        return self._graph.with_graph(self.graph_def)
+        for name in dead:
+            self._left_out.pop(name, None)
 
     def _orphans(self) -> set[str]:
         """What was read in the beginning and now is not, or only by other orphans."""

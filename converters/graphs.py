@@ -194,14 +194,38 @@ def skeleton(graph_def: Any) -> Any:
     """A copy without the large constants, on whose values no type or shape depends."""
     light = emptied(graph_def)
     for node in graph_def.node:
-        tensor = node.attr["value"].tensor if node.op == "Const" else None
-        if tensor is None or math.prod(dim.size for dim in tensor.tensor_shape.dim) < _LARGE:
+        if not _is_large(node):
             light.node.append(node)
             continue
+        tensor = node.attr["value"].tensor
         stand_in = light.node.add(name=node.name, op="Placeholder", input=node.input)
         stand_in.attr["dtype"].type = tensor.dtype
         stand_in.attr["shape"].shape.CopyFrom(tensor.tensor_shape)
     return light
+
+
+def without_values(graph_def: Any) -> tuple[Any, dict[str, Any]]:
+    """A copy in which large constants have types and shapes only, and by name the operations that have the values."""
+    light, large = emptied(graph_def), {node.name: node for node in graph_def.node if _is_large(node)}
+    for node in graph_def.node:
+        if node.name not in large:
+            light.node.append(node)
+            continue
+        tensor = node.attr["value"].tensor
+        bare = light.node.add(name=node.name, op=node.op, device=node.device, input=node.input)
+        for key, value in node.attr.items():
+            if key != "value":
+                bare.attr[key].CopyFrom(value)
+        bare.attr["value"].tensor.dtype = tensor.dtype
+        bare.attr["value"].tensor.tensor_shape.CopyFrom(tensor.tensor_shape)
+    return light, large
+
+
+def _is_large(node: Any) -> bool:
+    """Whether it is a constant that nothing about types and shapes depends on."""
+    if node.op != "Const":
+        return False
+    return bool(math.prod(dim.size for dim in node.attr["value"].tensor.tensor_shape.dim) >= _LARGE)
 
 
 def emptied(graph_def: Any) -> Any:
@@ -258,7 +282,9 @@ def write(graph: Graph, folder: Path) -> None:
 def read(folder: Path) -> Graph:
     """The graph of a SavedModel that has no variables."""
     meta = meta_graph(folder)
-    key, signature = signature_def(meta)
+    key, found = signature_def(meta)
+    signature = SignatureDef()
+    signature.CopyFrom(found)  # as part of the message, it would keep all of that in memory for as long as it is there
     return Graph(meta.graph_def, key, signature, SetUp.of(meta, folder))
 
 

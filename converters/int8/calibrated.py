@@ -18,7 +18,7 @@ from converters.int8.ranges import Range, collect
 from converters.int8.writing import Quantized, Writer
 
 _Measured = tuple[dict[str, Range], dict[str, Quantized]]
-_LARGE: Final = 1 << 26  # bytes, of which TensorFlow holds several copies once it is asked
+_LARGE: Final = 1 << 26  # bytes of weights, of which TensorFlow holds several copies once it is asked
 _known: Final[ContextVar[dict[object, _Measured] | None]] = ContextVar("known", default=None)
 
 
@@ -50,16 +50,13 @@ class Calibrated:
             return cls(graph, data, percentile)
         return cls(graph, data, percentile, *known.setdefault((_digest(graph), repr(data), percentile), ({}, {})))
 
-    def quantized(self, kept: Collection[str], *, in_place: bool = False) -> Graph:
+    def quantized(self, kept: Collection[str]) -> Graph:
         """The graph with all layers in 8 bits that can be, but for those to keep float.
 
         Their biases are settled, unless the graph is so large that asking it takes much more memory than making it.
-
-        Args:
-            in_place: the float graph is given up, of which there then is no copy.
         """
-        done, moved = self._written(kept, in_place)
-        if done.graph_def.ByteSize() > _LARGE:
+        done, moved = self._written(kept)
+        if sum(stored.size for stored, _ in self._weights.values()) > _LARGE:
             return done
         means = {each.result: self._ranges[each.result].means for each in moved}
         settle(done, moved, means, lambda: self.data.feeds(done))
@@ -69,8 +66,8 @@ class Calibrated:
         """The same with the biases as they come, which is sooner done."""
         return self._written(kept)[0]
 
-    def _written(self, kept: Collection[str], in_place: bool = False) -> tuple[Graph, list[Moved]]:
-        edit = Edit(self.graph, in_place=in_place)
+    def _written(self, kept: Collection[str]) -> tuple[Graph, list[Moved]]:
+        edit = Edit(self.graph)
         writer = Writer(edit, self.fused(edit, kept), self._ranges, self._weights)
         moved = writer.write()
         return edit.done(), moved

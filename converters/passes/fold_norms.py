@@ -30,7 +30,7 @@ def fold_norms(graph: Graph, *, shared_weights: str = KEEP) -> Graph:
     """
     if shared_weights not in (KEEP, COPY):
         raise BuildError(f"fold_norms knows shared_weights={KEEP} and {COPY}, not {shared_weights!r}; correct the step")
-    edit = Edit(graph, in_place=True)
+    edit = Edit(graph)
     for layer in layers(edit):
         steps = list(_affine_steps(edit, layer))
         plain = all(step.node.op == "BiasAdd" for step in steps) and len(steps) < 2

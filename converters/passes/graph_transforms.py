@@ -92,7 +92,9 @@ def _run(name: str, graph: Graph, arguments: dict[str, str]) -> Graph:
     graph_def = GraphDef.FromString(done)
     # the tool forgets which TensorFlow wrote the graph, and that decides how it is read
     graph_def.versions.CopyFrom(graph.graph_def.versions)
-    return graph.with_graph(restored(graph_def, graph.graph_def) if name in _BLIND else graph_def)
+    if name not in _BLIND:
+        return graph.with_graph(graph_def)
+    return graph if graph_def == given else graph.with_graph(restored(graph_def, graph.graph_def))
 
 
 for _name in TRANSFORMS:

@@ -46,7 +46,7 @@ def quantize_nodes_calibrated(
     calibrated = load(graph, calibration, pictures, pixels, encode, percentile, hold_out)
     kept = names(keep_float)
     _require_known(graph, kept)
-    return calibrated.quantized(kept, in_place=True)
+    return calibrated.quantized(kept)
 
 
 def load(

@@ -28,7 +28,7 @@ MINIMUM: Final = 1024
 @on_graphs
 def quantize_weights_per_channel(graph: Graph) -> Graph:
     """Store large weights in 8 bits, one scale a channel, so that a server widens them once as it loads them."""
-    edit = Edit(graph, in_place=True)
+    edit = Edit(graph)
     # layers that share their weights share their scales
     for layer in {layer.weights: layer for layer in layers(edit)}.values():
         weights = edit.constant(layer.weights)

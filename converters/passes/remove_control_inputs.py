@@ -11,7 +11,7 @@ from converters.registry import on_graphs, register
 @on_graphs
 def remove_control_inputs(graph: Graph) -> Graph:
     """Drop inputs that only order operations, but for those that hold constants inside loops and branches."""
-    edit = Edit(graph, in_place=True)
+    edit = Edit(graph)
     for node in edit.graph_def.node:
         data = [name for name in node.input if not name.startswith("^")]
         if data:  # which say as well which loop and which branch the operation belongs to

@@ -13,7 +13,7 @@ from converters.registry import on_graphs, register
 @on_graphs
 def remove_identities(graph: Graph) -> Graph:
     """Take out Identity operations, but for those that tell constants which branch or loop they belong to."""
-    edit = Edit(graph, in_place=True)
+    edit = Edit(graph)
     through = {node.name: node.input[0] for node in edit.graph_def.node if _is_idle(edit, node)}
     for node in edit.graph_def.node:
         node.input[:] = [_origin(name, through) for name in node.input]

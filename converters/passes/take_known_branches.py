@@ -16,17 +16,21 @@ _VALUE_INDEX = ":1"  # a Merge's second output, which says where its value came 
 @on_graphs
 def take_known_branches(graph: Graph) -> Graph:
     """Leave of every branch whose condition is a constant, such as phase_train, the way that is taken."""
-    while True:
-        edit = Edit(graph, in_place=True)
-        taken = _taken(edit)
-        dead = _dead(edit, taken)
-        for name in taken:
-            _pass_on(edit, name)
-        merged = [node for node in edit.graph_def.node if node.op == "Merge" and _join(edit, node, dead)]
-        _free_constants(edit)
-        graph = edit.done()
-        if not taken and not merged:
-            return graph  # what is inside a branch may only be known once that has been taken
+    edit = Edit(graph)
+    while _take(edit):
+        edit.again()  # what is inside a branch may only be known once that has been taken
+    return edit.done()
+
+
+def _take(edit: Edit) -> bool:
+    """Take the branches whose way is known by now; whether there were any."""
+    taken = _taken(edit)
+    dead = _dead(edit, taken)
+    for name in taken:
+        _pass_on(edit, name)
+    merged = [node for node in edit.graph_def.node if node.op == "Merge" and _join(edit, node, dead)]
+    _free_constants(edit)
+    return bool(taken or merged)
 
 
 def _taken(edit: Edit) -> Mapping[str, bool]:
