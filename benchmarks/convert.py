@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=list(graphs.SUBJECTS), help="only this; repeatable")
     parser.add_argument("--pipeline", action="store_true", help="what the pipeline itself costs, and the models named")
     parser.add_argument("--compressor", help="a Python with neural-compressor-tf; installed for the run when left out")
-    parser.add_argument("--seconds", type=float, default=15.0, help="a model and batch, all its versions together")
+    parser.add_argument("--seconds", type=float, default=40.0, help="a model and batch, all its versions together")
     told = parser.parse_args()
     names = told.model or ([] if told.pipeline else list(graphs.SUBJECTS))
     with TemporaryDirectory() as folder:

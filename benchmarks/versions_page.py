@@ -31,10 +31,10 @@ _INTRODUCTION: Final = """# What each version costs and is worth
 
 Made by `python benchmarks/versions_page.py` from benchmarks/results/convert.json; nothing here is typed by hand.
 
-Speeds are ratios to version 1 in the same run, versions taking turns call by call: 2 is twice as fast, 0.5 takes twice
-the time. Sizes are shares of version 1's. The accuracy is that on pictures that nothing was learnt from, by which the
-gate judges version 3 as well: average precision of a detector, agreement with version 1 of a classifier; a model with
-random weights has none.
+Speeds are ratios to version 1 in the same run, versions taking turns of a quarter of a second: 2 is twice as fast, 0.5
+takes twice the time. Sizes are shares of version 1's. The accuracy is that on pictures that nothing was learnt from, by
+which the gate judges version 3 as well: average precision of a detector, agreement with version 1 of a classifier; a
+model with random weights has none.
 `gtt_quantized_weights` and `gtt_quantized_nodes` are the Graph Transform Tool's own lists, to compare with: the first
 stores 8-bit weights that TensorFlow widens in a form whose order oneDNN then cannot keep between requests, the second
 computes in the tool's unfused 8-bit operations.
