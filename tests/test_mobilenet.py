@@ -33,9 +33,7 @@ models:
   {NAME}:
     source: {material}/models/mobilenet_v2_imagenet/mobilenet_v2_1.0_224_frozen.pb
     versions: {{1: original, 2: quantized_weights, 3: quantized_nodes}}
-    calibration: {{path: {material}/data/coco_calibration, pixels: [-1, 1], pictures: 24}}
-    data: {material}/data/cc0_detection
-    goals: {{accuracy: {{threshold: 0.97}}}}
+    calibration: {{path: {material}/data/coco_calibration, pixels: [-1, 1]}}
 """)
     done = run_here("converters", "build", NAME, "--models", folder / "models.yaml", "--repository", folder / "models")
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+
+import tensorflow as tf
 
 from converters.calibration import Calibration
 from converters.graph_edits import Edit
@@ -18,7 +20,7 @@ from converters.int8.ranges import Range, collect
 from converters.int8.writing import Quantized, Writer
 
 _Measured = tuple[dict[str, Range], dict[str, Quantized]]
-_LARGE: Final = 1 << 26  # bytes of weights, of which TensorFlow holds several copies once it is asked
+_LARGE: Final = 1 << 26  # bytes, of which TensorFlow holds several copies once it is asked
 _known: Final[ContextVar[dict[object, _Measured] | None]] = ContextVar("known", default=None)
 
 
@@ -56,7 +58,7 @@ class Calibrated:
         Their biases are settled, unless the graph is so large that asking it takes much more memory than making it.
         """
         done, moved = self._written(kept)
-        if sum(stored.size for stored, _ in self._weights.values()) > _LARGE:
+        if _constant_bytes(done.graph_def) > _LARGE:
             return done
         means = {each.result: self._ranges[each.result].means for each in moved}
         settle(done, moved, means, lambda: self.data.feeds(done))
@@ -82,6 +84,12 @@ class Calibrated:
         missing = tensors - self._ranges.keys()
         if missing:
             self._ranges.update(collect(self.graph, missing, lambda: self.data.feeds(self.graph), self.percentile))
+
+
+def _constant_bytes(graph_def: Any) -> int:
+    """What the constants take; to ask the message for its size is to write it once more."""
+    tensors = (node.attr["value"].tensor for node in graph_def.node if node.op == "Const")
+    return sum(tf.as_dtype(each.dtype).size * tf.TensorShape(each.tensor_shape).num_elements() for each in tensors)
 
 
 def _digest(graph: Graph) -> bytes:
