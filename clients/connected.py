@@ -34,6 +34,7 @@ class Connected:
                 against the sizes that the versions' manifests declare.
         """
         self.connection = server if isinstance(server, Connection) else Connection(server)
+        self.timeout_s = timeout_s
         self.operations = Operations(self.server, timeout_s, repository)
         self._methods: dict[str, Any] = {}
         self._opening, self._opened = threading.Lock(), None

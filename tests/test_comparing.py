@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,6 +154,45 @@ def test_a_killed_run_goes_on_where_it_ended(command, whole, tmp_path):
     assert rows(tmp_path)[1] == rows(whole)[1]
 
 
+def test_several_processes_give_what_one_gives(command, whole, tmp_path):
+    done = run(*command, "--workers", 3, "--output", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path) == rows(whole)
+
+
+@pytest.mark.parametrize(
+    ("hit", "number", "code", "words"),
+    [("worker", signal.SIGKILL, 1, "a process that asked ended"), ("all", signal.SIGINT, 130, "interrupted")],
+)
+def test_processes_that_are_ended_leave_nothing_behind(command, whole, tmp_path, hit, number, code, words):
+    process = subprocess.Popen(
+        [sys.executable, "-m", *map(str, command), "--workers", "2", "--output", str(tmp_path)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    while len(workers := askers(process.pid)) < 2:
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.kill(workers[0] if hit == "worker" else process.pid, number)
+    _, told = process.communicate(timeout=60)
+
+    assert process.returncode == code, told
+    assert words in told
+    assert "Traceback" not in told
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in workers)
+    assert run(*command, "--output", tmp_path).returncode == 0
+    assert rows(tmp_path) == rows(whole)
+
+
+def askers(parent):
+    """The processes that ask for another one."""
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found}
+    return [pid for pid, line in lines.items() if b"clients.compare.spreading" in line]
+
+
 def wait_for_answers(path, process):
     """Until some answers are safe on disk, or the run has ended."""
     for _ in range(3000):
@@ -242,12 +282,14 @@ def doubtful(tmp_path_factory):
     assert run("serving", "down", "--port", port, cwd=folder).returncode == 0
 
 
-def test_nan_in_an_answer_names_version_and_picture(doubtful, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nan_in_an_answer_names_version_and_picture(doubtful, tmp_path, workers):
     for name, least in (("bright/a", 9), ("bright/b", 7), ("dark/c", 0)):
         pixels = np.random.default_rng(1).integers(least, 200, (8, 8, 3), np.uint8)
         pixels[0, 0] = least
         pictures.write(pixels, tmp_path / "data" / f"{name}.png")
-    command = (*doubtful, "--data", tmp_path / "data", "--requests", 2, "--warm-up", 0)
+    data, quick = ("--data", tmp_path / "data"), ("--requests", 2, "--warm-up", 0)
+    command = (*doubtful, *data, *quick, "--workers", workers)
     both = run(*command, "--version", 1, "--version", 2, "--output", tmp_path / "both")
     alone = run(*command, "--version", 1, "--output", tmp_path / "alone")
 

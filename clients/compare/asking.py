@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import cv2
 import numpy as np
 
 from clients.ask import Expert
 from clients.compare.flights import Flights
-from clients.compare.store import Arrays, Record, Store
+from clients.compare.store import Arrays, Record
 from clients.compare.windows import Window, together
 from clients.errors import ClientError
 from clients.reading import Prediction
@@ -26,6 +26,13 @@ from evaluation.tasks.encoding import Encoder
 from evaluation.tasks.placing import Size
 
 Told = Callable[[int, int], None]  # a version, and how many more questions are done with
+
+
+class Todo(NamedTuple):
+    """Questions that go together, and the versions that have not answered all of them."""
+
+    window: Window
+    versions: Sequence[int]
 
 
 class _Read(NamedTuple):
@@ -61,39 +68,36 @@ class _Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Asking:
-    """Who is asked what, and how many requests are under way at a time.
+    """Who is asked about what, how many requests are under way at a time, and how many threads read.
 
     Attributes:
         experts: by version.
-        stores: by version; what is there is not asked.
-        told: after every question.
     """
 
     experts: Mapping[int, Expert]
-    stores: Mapping[int, Store]
     dataset: Dataset
     in_flight: int
-    told: Told
+    readers: int
 
-    def run(self, windows: Iterable[Window]) -> None:
-        """Ask until every version has answered everything; a second run goes on where the first one ended.
+    def records(self, todo: Iterable[Todo]) -> Generator[tuple[int, Record], None, None]:
+        """What came of every question, with the version; in the order of the windows.
 
         Raises:
             ClientError: a version did not answer, or not rightly.
             BadAnswer: with NaN, or not one row a question.
         """
-        done = {version: store.done() for version, store in self.stores.items()}
-        left = ((window, [v for v in self.experts if not done[v].issuperset(window)]) for window in windows)
-        ahead = self.in_flight + 2 * _READERS + _LATE
-        with Flights[Prediction](self.in_flight, 2 * _READERS) as flights, _reading(flights) as readers:
+        ahead = self.in_flight + 2 * self.readers + _LATE
+        with (
+            Flights[Prediction](self.in_flight, 2 * self.readers) as flights,
+            _reading(self.readers, flights) as readers,
+        ):
             live: deque[Future[list[_Asked]]] = deque()
-            for window, versions in left:
-                if versions:
-                    live.append(readers.submit(self._started, window, versions, flights))
+            for window, versions in todo:
+                live.append(readers.submit(self._started, window, versions, flights))
                 if len(live) > ahead:
-                    self._keep(live.popleft().result())
+                    yield from self._ended(live.popleft().result())
             while live:
-                self._keep(live.popleft().result())
+                yield from self._ended(live.popleft().result())
 
     def _started(self, window: Window, versions: Sequence[int], flights: Flights[Prediction]) -> list[_Asked]:
         """Read a window's questions and hand them over, encoded once where versions want them alike."""
@@ -107,11 +111,10 @@ class Asking:
             found.append(_Asked(version, unread, [_part(expert, each, flights) for each in encoded]))
         return found
 
-    def _keep(self, window: Iterable[_Asked]) -> None:
+    def _ended(self, window: Iterable[_Asked]) -> Iterator[tuple[int, Record]]:
         for asked in window:
             for record in self._records(asked):
-                self.stores[asked.version].add(record)
-                self.told(asked.version, 1)
+                yield asked.version, record
 
     def _records(self, asked: _Asked) -> Iterator[Record]:
         for each in asked.unread:
@@ -137,20 +140,21 @@ class Asking:
         return self.dataset.questions[place].name
 
 
-_READERS: Final = max(2, min(4, os.cpu_count() or 1))
 # windows that may be answered and not written yet, as answers are safe on disk only after a while
 _LATE: Final = 16
 
 
 @contextmanager
-def _reading(flights: Flights[Prediction]) -> Iterator[ThreadPoolExecutor]:
+def _reading(threads: int, flights: Flights[Prediction]) -> Iterator[ThreadPoolExecutor]:
     """Threads that read; in the end they stop, Ctrl-C or not, also those that wait for a place in the queue."""
-    readers = ThreadPoolExecutor(_READERS)
+    readers, before = ThreadPoolExecutor(threads), cv2.getNumThreads()
+    cv2.setNumThreads(1)  # as every thread has a picture of its own, and those of OpenCV wait by spinning
     try:
         yield readers
     finally:
         flights.close()
         readers.shutdown(cancel_futures=True)
+        cv2.setNumThreads(before)
 
 
 def _read(dataset: Dataset, place: int) -> _Read:

@@ -51,6 +51,9 @@ def _data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_data_options
 @click.option("--ask-batch", type=click.IntRange(1), default=1, show_default=True, help="Questions a request.")
 @click.option("--in-flight", type=click.IntRange(1), default=4, show_default=True, help="Requests while asking.")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Processes that ask; as many as suit the machine when left out."
+)
 @click.option("--shard", metavar="I/N", help="Ask only this part, such as 1/4; merge puts the parts together.")
 @click.option("--output", type=_path, help="Folder for what comes of it; results/MODEL when left out.")
 @options.repository
@@ -157,6 +160,7 @@ def _wanted(model: str, versions: tuple[int, ...], given: dict[str, Any]) -> tup
         given.get("ask_batch", 1),
         given.get("in_flight", 1),
         shard,
+        given.get("workers"),
     )
     return wanted, dataset
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,9 @@ from typing import Final
 from clients import checking
 from clients.ask import Expert
 from clients.client import Client
-from clients.compare.asking import Asking, Told
+from clients.compare import spreading
+from clients.compare.asking import Todo, Told
+from clients.compare.spreading import Job
 from clients.compare.store import About, Store
 from clients.compare.windows import Shard, windows
 from evaluation.datasets.questions import Dataset
@@ -35,6 +37,7 @@ class Wanted:
         folder: of the results.
         batch: questions a request.
         in_flight: requests under way at a time.
+        workers: processes that ask; as many as suit the machine when None.
     """
 
     model: str
@@ -45,6 +48,7 @@ class Wanted:
     batch: int = 1
     in_flight: int = 4
     shard: Shard = _ALL
+    workers: int | None = None
 
     def places(self, dataset: Dataset) -> list[int]:
         """The questions of the shard."""
@@ -61,16 +65,27 @@ def ask(client: Client, wanted: Wanted, dataset: Dataset, told: Told) -> dict[in
     Raises:
         ClientError: a version is not served, or does not answer rightly.
     """
-    experts = {version: _expert(client, wanted, version, dataset) for version in wanted.versions}
+    experts = spreading.experts(client, wanted.model, wanted.versions, wanted.task, dataset)
     for version in wanted.versions:
         checking.require_batch(client.signature(wanted.model, version), wanted.batch)
-    asked = windows(len(dataset.questions), wanted.batch, wanted.shard)
     with stores(wanted.folder, wanted.versions) as files:
         for version, store in files.items():
             store.begin(_about(client, wanted, version, dataset))
             told(version, len(store))
-        Asking(experts, files, dataset, wanted.in_flight, told).run(asked)
+        job = Job(client.connection, client.timeout_s, wanted.model, wanted.task, dataset, wanted.in_flight)
+        with closing(spreading.records(job, experts, _todo(wanted, dataset, files), wanted.workers)) as records:
+            for version, record in records:
+                files[version].add(record)
+                told(version, 1)
     return experts
+
+
+def _todo(wanted: Wanted, dataset: Dataset, files: Mapping[int, Store]) -> list[Todo]:
+    """What is not there yet; all of a window is asked again where a part of it is missing."""
+    done = {version: store.done() for version, store in files.items()}
+    asked = windows(len(dataset.questions), wanted.batch, wanted.shard)
+    left = (Todo(window, [v for v in files if not done[v].issuperset(window)]) for window in asked)
+    return [each for each in left if each.versions]
 
 
 def place(folder: Path, version: int) -> Path:
@@ -90,10 +105,6 @@ def finish(wanted: Wanted) -> None:
     with stores(wanted.folder, wanted.versions) as files:
         for store in files.values():
             store.finish()
-
-
-def _expert(client: Client, wanted: Wanted, version: int, dataset: Dataset) -> Expert:
-    return Expert.connect(client, wanted.model, version, task=wanted.task, tensors=dataset.tensors)
 
 
 def _about(client: Client, wanted: Wanted, version: int, dataset: Dataset) -> About:
