@@ -124,9 +124,9 @@ def _process() -> Iterator[Any]:
     try:
         yield ours
     finally:
-        ours.close()
         process.terminate()
         process.wait()
+        ours.close()
 
 
 def _received(pipe: Any) -> _Came | None:
@@ -145,8 +145,8 @@ def _received(pipe: Any) -> _Came | None:
 
 def main(pipe: Pipe) -> None:
     """Do one process's share, and tell what came of it, what went wrong included."""
-    job, todo, size = pipe.recv()
-    with suppress(BrokenPipeError):  # nobody listens any more
+    with suppress(EOFError, BrokenPipeError):  # nobody is there any more
+        job, todo, size = pipe.recv()
         try:
             _tell(pipe, job, todo, _readers(size))
         except SuiteError as error:
