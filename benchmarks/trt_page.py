@@ -21,6 +21,7 @@ TITLES: Final = {
     "trt-resnet50-served": "ResNet-50, over gRPC",
     "trt-retinanet": "RetinaNet 640",
     "trt-retinanet-int8": "RetinaNet 640, INT8, and over gRPC",
+    "trt-retinanet-served": "RetinaNet 640, FP16, over gRPC",
     "trt-ssd": "COCO SSD",
     "trt-ssd-served": "COCO SSD, over gRPC",
     "trt-ssd-served-int8": "COCO SSD, over gRPC, INT8 and batch 32",

@@ -77,6 +77,15 @@ def test_what_remains_of_the_error_is_all_but_the_mean(calibrated):
     np.testing.assert_allclose(settled, rounded - means, atol=1e-3)
 
 
+def test_a_graph_that_only_says_that_it_takes_any_number_is_asked_one_by_one(calibrated):
+    graph = graph_of(lambda x: linear(tf.reshape(hidden(x), [1, 16, 16, 16])), ROWS)
+    each = calibrated(graph)
+    wanted, settled = (np.stack([answer(one, row[None]) for row in ROWS]) for one in (graph, each.quantized([])))
+    off = (settled - wanted).reshape(-1, wanted.shape[-1]).mean(axis=0)
+
+    assert np.abs(off).max() < 0.001 * wanted.std()
+
+
 def test_the_float_graph_stays_as_it_was(calibrated):
     graph = graph_of(one_after_the_other, ROWS)
     before = graph.graph_def.SerializeToString(deterministic=True)

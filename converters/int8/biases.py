@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from converters.graphs import Graph
-from converters.int8.ranges import Feeds
+from converters.int8.examples import Batch
 from converters.sessions import SPARING
+
+# goes over all examples of the calibration data
+Batches = Callable[[], Iterable[Batch]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Moved:
     bias: str
 
 
-def settle(graph: Graph, layers: Sequence[Moved], wanted: Mapping[str, Any], feeds: Feeds) -> None:
+def settle(graph: Graph, layers: Sequence[Moved], wanted: Mapping[str, Any], batches: Batches) -> None:
     """Move the biases in ``graph`` until each channel of what the layers give has the mean that it has in floats.
 
     Values that are cut off at the end of a range, and all that is rounded before a layer, move its mean; half a
@@ -37,12 +40,12 @@ def settle(graph: Graph, layers: Sequence[Moved], wanted: Mapping[str, Any], fee
 
     Args:
         wanted: the mean of each channel in floats, of each layer's result.
-        feeds: what these means were taken of.
+        batches: what these means were taken of.
     """
     found = _Biases({node.name: node for node in graph.graph_def.node}, layers)
     with graph.session(SPARING) as session:
         for together in _in_order(session.graph, layers):
-            got = _means(session, [each.result for each in together], feeds, found.fed)
+            got = _means(session, [each.result for each in together], batches, found.fed)
             for each in together:
                 found.add(each, wanted[each.result] - got[each.result])
     gc.collect()  # a session and its graph hold each other, and the memory of both
@@ -71,12 +74,15 @@ def _in_order(graph: Any, layers: Sequence[Moved]) -> Iterator[Sequence[Moved]]:
         yield [each for each in layers if before[each.result] == place]
 
 
-def _means(session: Any, results: Sequence[str], feeds: Feeds, fed: Mapping[str, Any]) -> dict[str, Any]:
+def _means(session: Any, results: Sequence[str], batches: Batches, fed: Mapping[str, Any]) -> dict[str, Any]:
     """Each channel's mean over all examples."""
     tensors = [f"{name}:0" for name in results]
-    told = [[_mean(value) for value in session.run(tensors, {**feed, **fed})] for feed in feeds()]
-    return {name: np.mean(each, axis=0) for name, each in zip(results, zip(*told))}
+    told, sizes = [], []
+    for size, feed in batches():
+        told.append([_mean(value) for value in session.run(tensors, {**feed, **fed})])
+        sizes.append(size)
+    return {name: np.average(each, axis=0, weights=sizes) for name, each in zip(results, zip(*told))}
 
 
 def _mean(value: Any) -> Any:
-    return value.reshape(-1, value.shape[-1]).mean(axis=0)
+    return value.reshape(-1, value.shape[-1]).mean(axis=0, dtype=np.float64)

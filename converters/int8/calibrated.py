@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,11 +15,12 @@ from converters.calibration import Calibration
 from converters.graph_edits import Edit
 from converters.graphs import Graph
 from converters.int8.biases import Moved, settle
+from converters.int8.examples import Kept, batches
 from converters.int8.fusing import Fused, find
 from converters.int8.ranges import Range, collect
 from converters.int8.writing import Quantized, Writer
 
-_Measured = tuple[dict[str, Range], dict[str, Quantized]]
+_Measured = tuple[dict[str, Range], dict[str, Quantized], Kept]
 _LARGE: Final = 1 << 26  # bytes, of which TensorFlow holds several copies once it is asked
 _known: Final[ContextVar[dict[object, _Measured] | None]] = ContextVar("known", default=None)
 
@@ -43,6 +44,7 @@ class Calibrated:
     percentile: float | None
     _ranges: dict[str, Range] = field(default_factory=dict)
     _weights: dict[str, Quantized] = field(default_factory=dict)
+    _kept: Kept = field(default_factory=Kept)
 
     @classmethod
     def of(cls, graph: Graph, data: Calibration, percentile: float | None) -> Calibrated:
@@ -50,7 +52,9 @@ class Calibrated:
         known = _known.get()
         if known is None:
             return cls(graph, data, percentile)
-        return cls(graph, data, percentile, *known.setdefault((_digest(graph), repr(data), percentile), ({}, {})))
+        return cls(
+            graph, data, percentile, *known.setdefault((_digest(graph), repr(data), percentile), ({}, {}, Kept()))
+        )
 
     def quantized(self, kept: Collection[str]) -> Graph:
         """The graph with all layers in 8 bits that can be, but for those to keep float.
@@ -61,8 +65,15 @@ class Calibrated:
         if _constant_bytes(done.graph_def) > _LARGE:
             return done
         means = {each.result: self._ranges[each.result].means for each in moved}
-        settle(done, moved, means, lambda: self.data.feeds(done))
+        try:
+            settle(done, moved, means, lambda: batches(done, self.feeds()))
+        except tf.errors.InvalidArgumentError:  # it says that it takes any number, and does not
+            settle(done, moved, means, lambda: ((1, feed) for feed in self.feeds()))
         return done
+
+    def feeds(self) -> Iterator[Mapping[str, Any]]:
+        """All calibration examples, one after the other."""
+        return self._kept.over(lambda: self.data.feeds(self.graph))
 
     def rounded(self, kept: Collection[str]) -> Graph:
         """The same with the biases as they come, which is sooner done."""
@@ -83,7 +94,7 @@ class Calibrated:
     def _measure(self, tensors: set[str]) -> None:
         missing = tensors - self._ranges.keys()
         if missing:
-            self._ranges.update(collect(self.graph, missing, lambda: self.data.feeds(self.graph), self.percentile))
+            self._ranges.update(collect(self.graph, missing, self.feeds, self.percentile))
 
 
 def _constant_bytes(graph_def: Any) -> int:

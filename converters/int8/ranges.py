@@ -11,9 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from converters import graphs, sessions
-
-# goes over all examples of the calibration data
-Feeds = Callable[[], Iterable[Mapping[str, Any]]]
+from converters.int8.examples import Feeds
 
 _BINS: Final = 2048
 _SHARES: Final = np.linspace(0.2, 1, 81)  # of the whole range, to choose from

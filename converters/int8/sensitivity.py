@@ -57,7 +57,7 @@ def most_damaging(calibrated: Calibrated, kept: Sequence[str], progress: Progres
     edit = Edit(calibrated.graph)
     fused = calibrated.fused(edit, kept)
     ends, every = _ends(edit, fused), {_name(each) for each in fused}
-    feeds = list(islice(calibrated.data.feeds(calibrated.graph), _EXAMPLES))
+    feeds = list(islice(calibrated.feeds(), _EXAMPLES))
     wanted = _values(calibrated.graph, ends, feeds)
     places = {_name(each): _places(edit, each) for each in fused}
     work = {_name(each): math.prod(each.layer.shape) * places[_name(each)] for each in fused}
