@@ -65,7 +65,7 @@ class Client(Connected):
     reload = _blocking(Operations.reload)
     predict_future = _future(Operations.predict)
     ask_future = _future(Operations.ask)
-    send_future = _future(Operations.send)
+    deliver_future = _future(Operations.deliver)
 
     def _run(self, steps: Steps[T]) -> T:
         outcome: Outcome = None

@@ -105,12 +105,18 @@ class Operations:
         """The same with a request that is serialised already; ``spec`` is what it says about the model."""
         return (yield from self._answered(spec, content, self._deadline(timeout)))
 
+    def deliver(self, spec: wire.ModelSpec, content: bytes, *, timeout: float | None = None) -> Steps[bytes]:
+        """The same with the answer as it came, for ``read_prediction``."""
+        return (yield from self._delivered(spec, content, self._deadline(timeout)))
+
     def _answered(self, spec: wire.ModelSpec, content: bytes, deadline: Deadline) -> Steps[Prediction]:
+        return read_prediction((yield from self._delivered(spec, content, deadline)), spec)
+
+    def _delivered(self, spec: wire.ModelSpec, content: bytes, deadline: Deadline) -> Steps[bytes]:
         try:
-            answer = yield Call(PREDICT, content, deadline.left_s)
+            return (yield Call(PREDICT, content, deadline.left_s))
         except NotServed as error:
             raise (yield from self._explained(error, spec, deadline)) from error
-        return read_prediction(answer, spec)
 
     def metadata(
         self, model: str, version: int | None = None, *, label: str | None = None, timeout: float | None = None

@@ -17,9 +17,10 @@ from clients.compare.flights import Flights
 from clients.compare.store import Arrays, Record
 from clients.compare.windows import Window, together
 from clients.errors import ClientError
-from clients.reading import Prediction
+from clients.reading import Prediction, read_prediction
 from clients.spec import DEFAULT_SIGNATURE, spec_of
 from clients.wire import framing
+from clients.wire import serving_pb2 as wire
 from evaluation.datasets.questions import Content, Dataset
 from evaluation.errors import BadAnswer, BadPicture
 from evaluation.tasks.encoding import Encoder
@@ -51,11 +52,15 @@ class _Encoded(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Questions that went to a version together, with the sizes of their pictures, and what will be answered."""
+    """Questions that went to a version together, with the sizes of their pictures, and what will be answered.
+
+    Answers are read where there is time for it: what is done the moment one comes keeps the next request waiting.
+    """
 
     places: Sequence[int]
     sizes: Sequence[Size | None]
-    answer: Future[Prediction]
+    spec: wire.ModelSpec
+    answer: Future[bytes]
 
 
 class _Asked(NamedTuple):
@@ -88,7 +93,7 @@ class Asking:
         """
         ahead = self.in_flight + 2 * self.readers + _LATE
         with (
-            Flights[Prediction](self.in_flight, 2 * self.readers) as flights,
+            Flights[bytes](self.in_flight, 2 * self.readers) as flights,
             _reading(self.readers, flights) as readers,
         ):
             live: deque[Future[list[_Asked]]] = deque()
@@ -99,7 +104,7 @@ class Asking:
             while live:
                 yield from self._ended(live.popleft().result())
 
-    def _started(self, window: Window, versions: Sequence[int], flights: Flights[Prediction]) -> list[_Asked]:
+    def _started(self, window: Window, versions: Sequence[int], flights: Flights[bytes]) -> list[_Asked]:
         """Read a window's questions and hand them over, encoded once where versions want them alike."""
         read = [_read(self.dataset, place) for place in window]
         unread = [each for each in read if each.unread]
@@ -130,7 +135,7 @@ class Asking:
 
     def _answer(self, version: int, part: _Part) -> Prediction:
         try:
-            return part.answer.result()
+            return read_prediction(part.answer.result(), part.spec)
         except ClientError as error:
             told = type(error)(f"version {version}, asked about {self._name(part.places[0])}: {error}")
             told.code = error.code
@@ -145,7 +150,7 @@ _LATE: Final = 16
 
 
 @contextmanager
-def _reading(threads: int, flights: Flights[Prediction]) -> Iterator[ThreadPoolExecutor]:
+def _reading(threads: int, flights: Flights[bytes]) -> Iterator[ThreadPoolExecutor]:
     """Threads that read; in the end they stop, Ctrl-C or not, also those that wait for a place in the queue."""
     readers, before = ThreadPoolExecutor(threads), cv2.getNumThreads()
     cv2.setNumThreads(1)  # as every thread has a picture of its own, and those of OpenCV wait by spinning
@@ -164,14 +169,15 @@ def _read(dataset: Dataset, place: int) -> _Read:
         return _Read(place, None, str(error))
 
 
-def _part(expert: Expert, encoded: _Encoded, flights: Flights[Prediction]) -> _Part:
+def _part(expert: Expert, encoded: _Encoded, flights: Flights[bytes]) -> _Part:
     spec = spec_of(expert.model, expert.version, signature=DEFAULT_SIGNATURE)
     content = framing.predict_request(spec, encoded.inputs, expert.task.outputs)
     sizes = [_size(each.content) for each in encoded.questions]
     return _Part(
         [each.place for each in encoded.questions],
         sizes,
-        flights.ask(lambda: expert.client.send_future(spec, content)),
+        spec,
+        flights.ask(lambda: expert.client.deliver_future(spec, content)),
     )
 
 
