@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +25,6 @@ from evaluation.datasets.questions import Content, Dataset
 from evaluation.errors import BadAnswer, BadPicture
 from evaluation.tasks.encoding import Encoder
 from evaluation.tasks.placing import Size
-
-Told = Callable[[int, int], None]  # a version, and how many more questions are done with
 
 
 class Todo(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,15 @@ from clients import checking
 from clients.ask import Expert
 from clients.client import Client
 from clients.compare import spreading
-from clients.compare.asking import Todo, Told
+from clients.compare.asking import Todo
 from clients.compare.spreading import Job
 from clients.compare.store import About, Store
 from clients.compare.windows import Shard, windows
 from evaluation.datasets.questions import Dataset
 from model_config import base_path, manifest
 from model_config.models import Task
+
+Told = Callable[[int, int], None]  # a version, and how many more questions are done with
 
 ANSWERS = "answers"  # the folder of their files in that of the results
 

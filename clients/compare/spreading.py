@@ -60,23 +60,28 @@ def records(job: Job, asked: Mapping[int, Expert], todo: Sequence[Todo], workers
 
     Args:
         asked: those who are asked by this process, where it is the only one.
-        workers: processes that ask; as many as suit the machine and the work when None.
+        workers: processes that ask; as many as suit the machine and the work when None, and one for rows of arrays.
 
     Raises:
         ClientError: a version did not answer, or not rightly.
         BadAnswer: with NaN, or not one row a question.
         SuiteError: a process ended before it was done.
     """
-    size = min(workers or _workers(job.dataset, len(todo)), job.in_flight, len(todo))
+    wished = workers or _workers(len(todo))
+    size = min(wished, job.in_flight, len(todo)) if _of_files(job.dataset) else 1
     if size > 1:
         return _spread(job, todo, size)
     return Asking(asked, job.dataset, job.in_flight, _readers(1)).records(todo)
 
 
-def _workers(dataset: Dataset, windows: int) -> int:
-    """Half of the processors, as a server on the same machine wants some too; rows of arrays stay where they are."""
-    files = all(question.path for question in dataset.questions)
-    return max(1, min(_MOST, _processors() // 2, windows // _WORTH)) if files else 1
+def _workers(windows: int) -> int:
+    """Half of the processors, as a server on the same machine wants some too."""
+    return max(1, min(_MOST, _processors() // 2, windows // _WORTH))
+
+
+def _of_files(dataset: Dataset) -> bool:
+    """Rows of arrays are there already, and each process would get a copy of all."""
+    return all(question.path for question in dataset.questions)
 
 
 def _readers(workers: int) -> int:
