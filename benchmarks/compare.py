@@ -123,11 +123,12 @@ def _arguments() -> Any:
 
 
 def _measured(tried: Tried, parts: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    with _serving(tried, set(CORES)) as server:
-        if "together" in parts:
-            yield "together", _loads(tried, server)
-        if "memory" in parts and tried.subject.name == "demo":
-            yield "memory", _memory(tried, server)
+    if {"together", "memory"} & {*parts}:
+        with _serving(tried, set(CORES)) as server:
+            if "together" in parts:
+                yield "together", _loads(tried, server)
+            if "memory" in parts and tried.subject.name == "demo":
+                yield "memory", _memory(tried, server)
     if "apart" not in parts:
         return
     with _serving(tried, SERVER) as server:

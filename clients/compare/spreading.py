@@ -150,7 +150,7 @@ def _received(pipe: Any) -> _Came | None:
 
 def main(pipe: Pipe) -> None:
     """Do one process's share, and tell what came of it, what went wrong included."""
-    with suppress(EOFError, BrokenPipeError):  # nobody is there any more
+    with suppress(EOFError, ConnectionError):  # nobody is there any more
         job, todo, size = pipe.recv()
         try:
             _tell(pipe, job, todo, _readers(size))
